@@ -1,1 +1,40 @@
+//! People as numbers and audiences as sets of them: the in-memory engine of one workspace.
+//!
+//! It holds which keys belong to which person ([`Dictionary`]), the published sets ([`Engine`], [`State`]), the view that a
+//! group of commands changes before it is durable ([`Working`]), and the codecs of what the log stores ([`Set::to_bytes`],
+//! [`IdentityDelta`]). It does no SQL, no HTTP and no I/O, and reads neither a clock nor randomness.
+//!
+//! Invariant: the engine is a function of the log. Replaying the deltas that a [`Working`] reported, in order, into an empty
+//! [`Engine`] gives the same published state and the same dictionary.
 
+mod codec;
+mod container;
+mod delta;
+mod dictionary;
+mod engine;
+mod identity;
+mod key;
+mod key_hash;
+mod set;
+mod set_codec;
+mod set_iter;
+mod shard;
+mod working;
+
+pub use codec::CodecError;
+pub use delta::{Delta, SetDelta, SetOp};
+pub use dictionary::Dictionary;
+pub use engine::{Engine, Group, State};
+pub use identity::{
+    IDENTITY_PERSONS_MAX, IdentityDelta, PersonColumn, decode_persons, encode_persons,
+};
+pub use key::{Key, KeySecret};
+pub use set::Set;
+pub use set_iter::SetIter;
+pub use working::{Full, ReplayError, Working};
+
+/// A person's number, dense within a workspace and never reused. The first is 1; 0 is never given out.
+pub type Person = u32;
+
+/// The number of a set. Audiences have positive ids, sets that the system keeps have negative ones.
+pub type SetId = i64;

@@ -1,0 +1,209 @@
+//! A bitmap of 65,536 bits that knows how many are set.
+//!
+//! It may hold any number of members; the container decides whether so few are worth a bitmap. Invariant: `len` is the
+//! number of bits set.
+
+use super::runs::{Run, Runs};
+
+/// The 64-bit words of a bitmap.
+pub(crate) const WORDS: usize = 1024;
+
+type Words = [u64; WORDS];
+
+/// 65,536 bits and their count.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Bitmap {
+    words: Box<Words>,
+    len: u32,
+}
+
+impl std::fmt::Debug for Bitmap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bitmap")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bitmap {
+    fn empty() -> Bitmap {
+        Bitmap {
+            words: Box::new([0; WORDS]),
+            len: 0,
+        }
+    }
+
+    pub(super) fn from_lows(lows: impl Iterator<Item = u16>) -> Bitmap {
+        let mut words = Box::new([0u64; WORDS]);
+        for low in lows {
+            words[usize::from(low >> 6)] |= 1 << (low & 63);
+        }
+        Bitmap::from_words(words)
+    }
+
+    pub(super) fn from_runs(runs: &[Run]) -> Bitmap {
+        let mut bitmap = Bitmap::empty();
+        bitmap.insert_runs(runs);
+        bitmap
+    }
+
+    /// The bitmap of these words, counted.
+    pub(crate) fn from_words(words: Box<Words>) -> Bitmap {
+        let len = count(&words);
+        Bitmap { words, len }
+    }
+
+    pub(crate) fn words(&self) -> &Words {
+        &self.words
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub(super) fn contains(&self, low: u16) -> bool {
+        self.words[usize::from(low >> 6)] >> (low & 63) & 1 == 1
+    }
+
+    pub(super) fn insert_lows(&mut self, lows: &[u16]) {
+        let mut added = 0;
+        for &low in lows {
+            let word = &mut self.words[usize::from(low >> 6)];
+            added += (!*word >> (low & 63)) as u32 & 1;
+            *word |= 1 << (low & 63);
+        }
+        self.len += added;
+    }
+
+    pub(super) fn remove_lows(&mut self, lows: &[u16]) {
+        let mut removed = 0;
+        for &low in lows {
+            let word = &mut self.words[usize::from(low >> 6)];
+            removed += (*word >> (low & 63)) as u32 & 1;
+            *word &= !(1 << (low & 63));
+        }
+        self.len -= removed;
+    }
+
+    pub(super) fn insert_runs(&mut self, runs: &[Run]) {
+        for run in runs {
+            for_each_word(*run, |index, mask| self.words[index] |= mask);
+        }
+        self.len = count(&self.words);
+    }
+
+    pub(super) fn remove_runs(&mut self, runs: &[Run]) {
+        for run in runs {
+            for_each_word(*run, |index, mask| self.words[index] &= !mask);
+        }
+        self.len = count(&self.words);
+    }
+
+    pub(super) fn or_assign(&mut self, other: &Bitmap) {
+        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
+            *word |= mask;
+        }
+        self.len = count(&self.words);
+    }
+
+    pub(super) fn and_assign(&mut self, other: &Bitmap) {
+        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
+            *word &= mask;
+        }
+        self.len = count(&self.words);
+    }
+
+    pub(super) fn and_not_assign(&mut self, other: &Bitmap) {
+        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
+            *word &= !mask;
+        }
+        self.len = count(&self.words);
+    }
+
+    pub(super) fn and_len(&self, other: &Bitmap) -> usize {
+        let pairs = self.words.iter().zip(other.words.iter());
+        pairs.map(|(a, b)| (a & b).count_ones()).sum::<u32>() as usize
+    }
+
+    pub(super) fn and_len3(&self, second: &Bitmap, third: &Bitmap) -> usize {
+        let words = self
+            .words
+            .iter()
+            .zip(second.words.iter())
+            .zip(third.words.iter());
+        words
+            .map(|((a, b), c)| (a & b & c).count_ones())
+            .sum::<u32>() as usize
+    }
+
+    pub(super) fn and_len_runs(&self, runs: &[Run]) -> usize {
+        let mut total = 0;
+        for run in runs {
+            for_each_word(*run, |index, mask| {
+                total += (self.words[index] & mask).count_ones()
+            });
+        }
+        total as usize
+    }
+
+    pub(super) fn last(&self) -> Option<u16> {
+        let index = self.words.iter().rposition(|word| *word != 0)?;
+        Some((index * 64 + 63 - self.words[index].leading_zeros() as usize) as u16)
+    }
+
+    pub(super) fn count_runs(&self) -> usize {
+        let mut carry = 0;
+        let mut starts = 0;
+        for word in self.words.iter() {
+            starts += (word & !(word << 1 | carry)).count_ones();
+            carry = word >> 63;
+        }
+        starts as usize
+    }
+
+    pub(super) fn to_runs(&self) -> Runs {
+        let mut list = Vec::with_capacity(self.count_runs());
+        let mut next = self.find(0, true);
+        while let Some(first) = next {
+            let end = self.find(first, false);
+            let last = end.map_or(u16::MAX, |end| (end - 1) as u16);
+            list.push(Run {
+                first: first as u16,
+                last,
+            });
+            next = end.and_then(|end| self.find(end, true));
+        }
+        Runs::new(list)
+    }
+
+    /// The first bit from `from` on that is set, or that is clear.
+    fn find(&self, from: usize, set: bool) -> Option<usize> {
+        let flip = if set { 0 } else { u64::MAX };
+        let mut index = from / 64;
+        let mut word = (self.words.get(index)? ^ flip) & (u64::MAX << (from % 64));
+        while word == 0 {
+            index += 1;
+            word = self.words.get(index)? ^ flip;
+        }
+        Some(index * 64 + word.trailing_zeros() as usize)
+    }
+}
+
+fn count(words: &Words) -> u32 {
+    words.iter().map(|word| word.count_ones()).sum()
+}
+
+/// Calls `visit` with each word that the run reaches into and the run's bits there.
+fn for_each_word(run: Run, mut visit: impl FnMut(usize, u64)) {
+    let (first, last) = (usize::from(run.first), usize::from(run.last));
+    let head = u64::MAX << (first % 64);
+    let tail = u64::MAX >> (63 - last % 64);
+    if first / 64 == last / 64 {
+        return visit(first / 64, head & tail);
+    }
+    visit(first / 64, head);
+    for index in first / 64 + 1..last / 64 {
+        visit(index, u64::MAX);
+    }
+    visit(last / 64, tail);
+}

@@ -1,0 +1,208 @@
+//! The algebra of containers: which kernel serves which pair of shapes.
+//!
+//! The kernels themselves are in `arrays`, `bitmap` and `runs`. Invariant: results obey the limits of their shape; they are
+//! not always in the smallest one, which only building and serialising look for.
+
+use std::sync::Arc;
+
+use super::{ARRAY_MAX, Bitmap, Container, Run, Runs, Shape, arrays, runs};
+
+impl Container {
+    /// The members of both.
+    pub(crate) fn and(&self, other: &Container) -> Container {
+        match (self, other) {
+            (Container::Array(a), b) => Container::Array(filter(a, b, true)),
+            (a, Container::Array(b)) => Container::Array(filter(b, a, true)),
+            (Container::Runs(a), Container::Runs(b)) => from_runs(runs::and(a.list(), b.list())),
+            (Container::Bitmap(a), Container::Bitmap(b)) => {
+                let mut bitmap = a.clone();
+                bitmap.and_assign(b);
+                from_bitmap(bitmap)
+            }
+            (Container::Bitmap(a), Container::Runs(b))
+            | (Container::Runs(b), Container::Bitmap(a)) => {
+                let mut bitmap = a.clone();
+                bitmap.remove_runs(runs::and_not(&[FULL], b.list()).list());
+                from_bitmap(bitmap)
+            }
+        }
+    }
+
+    /// The members of either.
+    pub(crate) fn or(&self, other: &Container) -> Container {
+        match (self, other) {
+            (Container::Array(a), Container::Array(b)) => or_arrays(a, b),
+            (Container::Bitmap(a), b) | (b, Container::Bitmap(a)) => {
+                let mut bitmap = a.clone();
+                insert_into(&mut bitmap, b);
+                from_bitmap(bitmap)
+            }
+            (a, b) => from_runs(runs::or(as_runs(a).list(), as_runs(b).list())),
+        }
+    }
+
+    /// The members of `self` that `other` lacks.
+    pub(crate) fn and_not(&self, other: &Container) -> Container {
+        match (self, other) {
+            (Container::Array(a), b) => Container::Array(filter(a, b, false)),
+            (Container::Runs(a), Container::Bitmap(b)) => {
+                let mut bitmap = Bitmap::from_runs(a.list());
+                bitmap.and_not_assign(b);
+                from_bitmap(bitmap)
+            }
+            (Container::Runs(a), b) => from_runs(runs::and_not(a.list(), as_runs(b).list())),
+            (Container::Bitmap(a), b) => {
+                let mut bitmap = a.clone();
+                remove_from(&mut bitmap, b);
+                from_bitmap(bitmap)
+            }
+        }
+    }
+
+    /// How many members both have.
+    pub(crate) fn and_len(&self, other: &Container) -> usize {
+        match (self, other) {
+            (Container::Array(a), Container::Array(b)) => arrays::and_len(a, b),
+            (Container::Array(a), Container::Bitmap(b))
+            | (Container::Bitmap(b), Container::Array(a)) => {
+                a.iter().filter(|low| b.contains(**low)).count()
+            }
+            (Container::Array(a), Container::Runs(b))
+            | (Container::Runs(b), Container::Array(a)) => runs::count_array(a, b.list()),
+            (Container::Bitmap(a), Container::Bitmap(b)) => a.and_len(b),
+            (Container::Bitmap(a), Container::Runs(b))
+            | (Container::Runs(b), Container::Bitmap(a)) => a.and_len_runs(b.list()),
+            (Container::Runs(a), Container::Runs(b)) => runs::and_len(a.list(), b.list()),
+        }
+    }
+
+    /// How many members all three have.
+    pub(crate) fn and_len3(a: &Container, b: &Container, c: &Container) -> usize {
+        match (a, b, c) {
+            (Container::Array(list), x, y)
+            | (x, Container::Array(list), y)
+            | (x, y, Container::Array(list)) => match (x, y) {
+                (Container::Bitmap(x), Container::Bitmap(y)) => list
+                    .iter()
+                    .filter(|low| x.contains(**low) && y.contains(**low))
+                    .count(),
+                _ => Container::Array(filter(list, x, true)).and_len(y),
+            },
+            (Container::Bitmap(a), Container::Bitmap(b), Container::Bitmap(c)) => a.and_len3(b, c),
+            _ => a.and(b).and_len(c),
+        }
+    }
+
+    /// Adds the members of `other`, in place where nobody else holds the container; untouched if it has them all.
+    pub(crate) fn insert_all(this: &mut Arc<Container>, other: &Container) {
+        if Arc::get_mut(this).is_none() && this.and_len(other) == other.len() {
+            return;
+        }
+        if !matches!(**this, Container::Bitmap(_)) {
+            *this = Arc::new(this.or(other));
+            return;
+        }
+        let container = Arc::make_mut(this);
+        if let Container::Bitmap(bitmap) = container {
+            insert_into(bitmap, other);
+            if bitmap.len() == FULL.len() {
+                *container = Container::Runs(Runs::new(vec![FULL]));
+            }
+        }
+    }
+
+    /// Removes the members of `other`, in place where nobody else holds the container; untouched if it has none of them.
+    pub(crate) fn remove_all(this: &mut Arc<Container>, other: &Container) {
+        if Arc::get_mut(this).is_none() && this.and_len(other) == 0 {
+            return;
+        }
+        if !matches!(**this, Container::Bitmap(_)) {
+            *this = Arc::new(this.and_not(other));
+            return;
+        }
+        let container = Arc::make_mut(this);
+        if let Container::Bitmap(bitmap) = container {
+            remove_from(bitmap, other);
+            if bitmap.len() <= ARRAY_MAX {
+                *container = Container::Array(container.iter().collect());
+            }
+        }
+    }
+}
+
+/// Every number there is.
+const FULL: Run = Run {
+    first: 0,
+    last: u16::MAX,
+};
+
+/// The numbers of an array that `other` has (`keep`) or lacks (not `keep`).
+fn filter(array: &[u16], other: &Container, keep: bool) -> Vec<u16> {
+    let mut kept = match other {
+        Container::Array(other) => arrays::filter(array, other, keep),
+        Container::Bitmap(bitmap) => array
+            .iter()
+            .copied()
+            .filter(|low| bitmap.contains(*low) == keep)
+            .collect(),
+        Container::Runs(runs) => runs::filter_array(array, runs.list(), keep),
+    };
+    kept.shrink_to_fit();
+    kept
+}
+
+fn or_arrays(a: &[u16], b: &[u16]) -> Container {
+    if a.len() + b.len() > ARRAY_MAX {
+        let mut bitmap = Bitmap::from_lows(a.iter().copied());
+        bitmap.insert_lows(b);
+        return from_bitmap(bitmap);
+    }
+    let mut list = arrays::or(a, b);
+    list.shrink_to_fit();
+    Container::Array(list)
+}
+
+fn insert_into(bitmap: &mut Bitmap, other: &Container) {
+    match other {
+        Container::Array(list) => bitmap.insert_lows(list),
+        Container::Bitmap(other) => bitmap.or_assign(other),
+        Container::Runs(runs) => bitmap.insert_runs(runs.list()),
+    }
+}
+
+fn remove_from(bitmap: &mut Bitmap, other: &Container) {
+    match other {
+        Container::Array(list) => bitmap.remove_lows(list),
+        Container::Bitmap(other) => bitmap.and_not_assign(other),
+        Container::Runs(runs) => bitmap.remove_runs(runs.list()),
+    }
+}
+
+/// The runs of a container, borrowed where it has that shape.
+fn as_runs(container: &Container) -> std::borrow::Cow<'_, Runs> {
+    match container {
+        Container::Runs(runs) => std::borrow::Cow::Borrowed(runs),
+        other => std::borrow::Cow::Owned(other.to_runs()),
+    }
+}
+
+/// A container of the bitmap's members that obeys the limits of its shape.
+fn from_bitmap(bitmap: Bitmap) -> Container {
+    let container = Container::Bitmap(bitmap);
+    match container.len() {
+        0..=ARRAY_MAX => Container::Array(container.iter().collect()),
+        len if len == FULL.len() => Container::Runs(Runs::new(vec![FULL])),
+        _ => container,
+    }
+}
+
+/// A container of the runs' members in the smallest shape.
+fn from_runs(runs: Runs) -> Container {
+    let shape = Shape::smallest(runs.len(), runs.list().len());
+    let container = Container::Runs(runs);
+    match shape {
+        Shape::Runs => container,
+        Shape::Array => Container::Array(container.iter().collect()),
+        Shape::Bitmap => Container::Bitmap(container.to_bitmap()),
+    }
+}

@@ -1,0 +1,153 @@
+//! The dictionary: which person a key belongs to.
+//!
+//! Shards behind locks of their own, chosen by a byte of the key, so that readers rarely meet the writer and growth moves a
+//! 256th at a time. It does not keep positions, nor does it forget by itself. Invariant: a key has at most one person.
+
+use std::fmt;
+
+use parking_lot::RwLock;
+
+use crate::Person;
+use crate::key::Key;
+use crate::shard::Shard;
+
+const SHARDS: usize = 256;
+/// Batches are put in order of shards in pieces of this many keys, so that the order stays in the cache.
+const PIECE: usize = 1 << 18;
+/// Below this many keys, a lock a key is cheaper than putting them in order.
+const SMALL: usize = 128;
+
+/// Keys and their persons; every method may be called from any thread.
+pub struct Dictionary {
+    shards: Box<[RwLock<Shard>]>,
+}
+
+impl Default for Dictionary {
+    fn default() -> Dictionary {
+        Dictionary::new()
+    }
+}
+
+impl Dictionary {
+    /// An empty dictionary.
+    pub fn new() -> Dictionary {
+        Dictionary {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// How many keys it holds.
+    pub fn len(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| shard.read().len() as u64)
+            .sum()
+    }
+
+    /// Whether it holds no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The person of a key.
+    pub fn get(&self, key: &Key) -> Option<Person> {
+        self.shards[shard_of(key)].read().get(key)
+    }
+
+    /// Fills `out` with the persons of the keys, in the order of the keys; what `out` held is discarded.
+    pub fn get_all(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
+        out.clear();
+        if keys.len() < SMALL {
+            out.extend(keys.iter().map(|key| self.get(key)));
+            return;
+        }
+        out.resize(keys.len(), None);
+        for (piece, out) in keys.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
+            for_each_shard(piece, |shard, order| {
+                let shard = self.shards[shard].read();
+                for &index in order {
+                    out[index as usize] = shard.get(&piece[index as usize]);
+                }
+            });
+        }
+    }
+
+    /// Adds a key and answers whether it is new; a key that is there keeps its person.
+    pub fn insert(&self, key: Key, person: Person) -> bool {
+        self.shards[shard_of(&key)].write().insert(key, person)
+    }
+
+    /// Adds each key with the person at the same place and answers how many were new; keys that are there keep theirs.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many persons as keys.
+    pub fn insert_all(&self, keys: &[Key], persons: &[Person]) -> u64 {
+        assert_eq!(keys.len(), persons.len(), "every key has a person");
+        let mut added = 0;
+        for (keys, persons) in keys.chunks(PIECE).zip(persons.chunks(PIECE)) {
+            for_each_shard(keys, |shard, order| {
+                let mut shard = self.shards[shard].write();
+                for &index in order {
+                    added += u64::from(shard.insert(keys[index as usize], persons[index as usize]));
+                }
+            });
+        }
+        added
+    }
+
+    /// Gives a key to another person; false if the key is not there.
+    pub fn set_person(&self, key: &Key, person: Person) -> bool {
+        self.shards[shard_of(key)].write().set_person(key, person)
+    }
+
+    /// Forgets a key; false if it is not there.
+    pub fn remove(&self, key: &Key) -> bool {
+        self.shards[shard_of(key)].write().remove(key)
+    }
+
+    /// Bytes that the dictionary takes, slack included.
+    pub fn memory_bytes(&self) -> usize {
+        let shards = self
+            .shards
+            .iter()
+            .map(|shard| size_of::<RwLock<Shard>>() + shard.read().memory_bytes());
+        size_of::<Dictionary>() + shards.sum::<usize>()
+    }
+}
+
+impl fmt::Debug for Dictionary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dictionary(len {})", self.len())
+    }
+}
+
+fn shard_of(key: &Key) -> usize {
+    usize::from((key.low() >> 40) as u8)
+}
+
+/// Calls `visit` with each shard that some of the keys fall into and the indices of those keys, ascending.
+fn for_each_shard(keys: &[Key], mut visit: impl FnMut(usize, &[u32])) {
+    let mut ends = [0u32; SHARDS];
+    for key in keys {
+        ends[shard_of(key)] += 1;
+    }
+    let mut total = 0;
+    for end in &mut ends {
+        (total, *end) = (total + *end, total);
+    }
+    let mut order = vec![0u32; keys.len()];
+    for (index, key) in keys.iter().enumerate() {
+        let end = &mut ends[shard_of(key)];
+        order[*end as usize] = index as u32;
+        *end += 1;
+    }
+    let mut start = 0;
+    for (shard, end) in ends.iter().enumerate() {
+        let end = *end as usize;
+        if end > start {
+            visit(shard, &order[start..end]);
+        }
+        start = end;
+    }
+}

@@ -1,0 +1,440 @@
+//! The view that a group of commands works on: the published state and what earlier commands of the group changed.
+//!
+//! Nobody else sees it, and dropping it forgets it. It decides nothing and stores nothing. Invariant: `state` is the published
+//! state with the changes of the kept commands and of the one at hand; `savepoint` is the same without the one at hand.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::delta::{Delta, SetDelta, SetOp};
+use crate::engine::{Group, State};
+use crate::key_hash::KeyHashBuilder;
+use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId};
+
+/// No number is left for another person.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the workspace has no number left for another person")]
+pub struct Full;
+
+/// Why a row of the log does not continue the state that it was replayed on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The row is not the next one.
+    #[error("change {found} was replayed where {expected} comes next")]
+    Sequence {
+        /// The number of the next change.
+        expected: u64,
+        /// The number that was given.
+        found: u64,
+    },
+    /// The group has keys of its own that the row does not know.
+    #[error("a change was replayed after a command of the group had appended keys")]
+    AfterCommand,
+    /// The row's keys do not follow on the ones before.
+    #[error("keys from position {found} on were replayed where {expected} comes next")]
+    Position {
+        /// The next position.
+        expected: u64,
+        /// The position that was given.
+        found: u64,
+    },
+    /// There are not as many keys as the row has persons.
+    #[error("{keys} keys were replayed for {persons} positions")]
+    KeyCount {
+        /// How many keys were given.
+        keys: u64,
+        /// How many persons the row names.
+        persons: u64,
+    },
+    /// A key already belongs to somebody.
+    #[error("the key at position {0} already belongs to somebody")]
+    KeyHeld(u64),
+    /// The row names person 0, who does not exist.
+    #[error("the change names person 0")]
+    PersonZero,
+    /// Somebody is added who is in the set already.
+    #[error("set {0} already has members that the change adds")]
+    AddedPresent(SetId),
+    /// Somebody is removed who is not in the set.
+    #[error("set {0} lacks members that the change removes")]
+    RemovedAbsent(SetId),
+}
+
+/// Where the command at hand began.
+#[derive(Debug)]
+struct Savepoint {
+    state: State,
+    keys: usize,
+}
+
+/// The published state plus the changes of a group of commands that nobody else sees yet.
+#[derive(Debug)]
+pub struct Working<'e> {
+    dictionary: &'e Dictionary,
+    state: State,
+    /// The group's keys in order of first sight, replayed ones first, and their persons.
+    keys: Vec<Key>,
+    persons: Vec<Person>,
+    held: HashMap<Key, Person, KeyHashBuilder>,
+    /// How many of `keys` were replayed.
+    replayed: usize,
+    savepoint: Savepoint,
+    /// The sets that the command at hand touched, and whether it dropped them last.
+    touched: BTreeMap<SetId, bool>,
+}
+
+impl<'e> Working<'e> {
+    pub(crate) fn new(dictionary: &'e Dictionary, published: &State) -> Working<'e> {
+        Working {
+            dictionary,
+            state: published.clone(),
+            keys: Vec::new(),
+            persons: Vec::new(),
+            held: HashMap::default(),
+            replayed: 0,
+            savepoint: Savepoint {
+                state: published.clone(),
+                keys: 0,
+            },
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// The number of the last change.
+    pub fn seq(&self) -> u64 {
+        self.state.seq
+    }
+
+    /// The position that the next key takes.
+    pub fn next_position(&self) -> u64 {
+        self.state.next_position
+    }
+
+    /// The number that the next new person gets.
+    pub fn next_person(&self) -> Person {
+        self.state.next_person
+    }
+
+    /// The state as the command at hand sees it.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The members of a set; nobody if it is absent.
+    pub fn set(&self, id: SetId) -> Set {
+        self.state.set(id)
+    }
+
+    /// The person of a key.
+    pub fn person(&self, key: &Key) -> Option<Person> {
+        self.held
+            .get(key)
+            .copied()
+            .or_else(|| self.dictionary.get(key))
+    }
+
+    /// Fills `out` with the persons of the keys, in the order of the keys; what `out` held is discarded.
+    pub fn persons(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
+        self.dictionary.get_all(keys, out);
+        if self.held.is_empty() {
+            return;
+        }
+        for (person, key) in out.iter_mut().zip(keys) {
+            if person.is_none() {
+                *person = self.held.get(key).copied();
+            }
+        }
+    }
+
+    /// A new person, without keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] once every number is given out; `u32::MAX` itself never is.
+    pub fn new_person(&mut self) -> Result<Person, Full> {
+        let person = self.state.next_person;
+        if person == Person::MAX {
+            return Err(Full);
+        }
+        self.state.next_person += 1;
+        Ok(person)
+    }
+
+    /// Raises the number of the next new person to at least this. A person without a key or a set is in no delta, so a replica
+    /// learns of such numbers from the database's head only.
+    pub fn raise_next_person(&mut self, next_person: Person) {
+        self.state.next_person = self.state.next_person.max(next_person);
+    }
+
+    /// Appends a key that belongs to a person; false, and nothing changed, if it already belongs to somebody.
+    pub fn attach(&mut self, key: Key, person: Person) -> bool {
+        if self.dictionary.get(&key).is_some() {
+            return false;
+        }
+        self.append(key, person)
+    }
+
+    /// Appends each key that belongs to nobody yet, for the person at the same place, and answers how many it appended.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many persons as keys.
+    pub fn attach_all(&mut self, keys: &[Key], persons: &[Person]) -> u64 {
+        assert_eq!(keys.len(), persons.len(), "every key has a person");
+        let mut known = Vec::new();
+        self.dictionary.get_all(keys, &mut known);
+        let mut appended = 0;
+        for (index, key) in keys.iter().enumerate() {
+            if known[index].is_none() {
+                appended += u64::from(self.append(*key, persons[index]));
+            }
+        }
+        appended
+    }
+
+    /// Appends a key that the dictionary does not have.
+    fn append(&mut self, key: Key, person: Person) -> bool {
+        let std::collections::hash_map::Entry::Vacant(entry) = self.held.entry(key) else {
+            return false;
+        };
+        entry.insert(person);
+        self.keys.push(key);
+        self.persons.push(person);
+        self.state.next_position += 1;
+        true
+    }
+
+    /// Adds persons to a set and answers who was not in it.
+    pub fn add(&mut self, id: SetId, persons: &Set) -> Set {
+        let Some(set) = self.state.sets.get(&id) else {
+            self.replace(id, persons.clone());
+            return persons.clone();
+        };
+        let added = persons.and_not(set);
+        if !added.is_empty() {
+            self.touch(id).insert_all(&added);
+        }
+        added
+    }
+
+    /// Removes persons from a set and answers who was in it.
+    pub fn remove(&mut self, id: SetId, persons: &Set) -> Set {
+        let Some(set) = self.state.sets.get(&id) else {
+            return Set::new();
+        };
+        let removed = set.and(persons);
+        if removed.len() == set.len() {
+            self.replace(id, Set::new());
+        } else if !removed.is_empty() {
+            self.touch(id).remove_all(&removed);
+        }
+        removed
+    }
+
+    /// Makes these the members of a set.
+    pub fn replace(&mut self, id: SetId, set: Set) {
+        self.touched.insert(id, false);
+        if set.is_empty() {
+            self.state.sets.remove(&id);
+        } else {
+            self.state.sets.insert(id, set);
+        }
+    }
+
+    /// Makes a set absent.
+    pub fn drop_set(&mut self, id: SetId) {
+        if self.state.sets.remove(&id).is_some() || self.touched.contains_key(&id) {
+            self.touched.insert(id, true);
+        }
+    }
+
+    /// A set to change in place.
+    fn touch(&mut self, id: SetId) -> &mut Set {
+        self.touched.insert(id, false);
+        self.state.sets.entry(id).or_default()
+    }
+
+    /// Begins a command: what follows can be rolled back to here.
+    pub fn command_begin(&mut self) {
+        self.savepoint = Savepoint {
+            state: self.state.clone(),
+            keys: self.keys.len(),
+        };
+        self.touched.clear();
+    }
+
+    /// Forgets everything since the command began: sets, keys and persons.
+    pub fn command_rollback(&mut self) {
+        self.state = self.savepoint.state.clone();
+        for key in self.keys.drain(self.savepoint.keys..) {
+            self.held.remove(&key);
+        }
+        self.persons.truncate(self.savepoint.keys);
+        self.touched.clear();
+    }
+
+    /// What has changed since the command began. A set that was touched and is as it was is left out.
+    pub fn command_delta(&self) -> Delta {
+        let persons = &self.persons[self.savepoint.keys..];
+        let identity = (!persons.is_empty()).then(|| IdentityDelta {
+            first_position: self.savepoint.state.next_position,
+            persons: persons.to_vec(),
+        });
+        let sets = self.touched.iter().filter_map(|(id, dropped)| {
+            let (before, after) = (self.savepoint.state.set(*id), self.state.set(*id));
+            let op = if *dropped { SetOp::Drop } else { SetOp::Change };
+            let (added, removed) = (after.and_not(&before), before.and_not(&after));
+            let changed = !added.is_empty() || !removed.is_empty();
+            changed.then_some(SetDelta {
+                set: *id,
+                op,
+                added,
+                removed,
+            })
+        });
+        Delta {
+            identity,
+            sets: sets.collect(),
+        }
+    }
+
+    /// Keeps what has changed since the command began. If anything has, the state is now that of change `seq`.
+    pub fn command_end(&mut self, seq: u64) {
+        let differs = |id: &SetId| self.state.sets.get(id) != self.savepoint.state.sets.get(id);
+        if self.keys.len() > self.savepoint.keys || self.touched.keys().any(differs) {
+            self.state.seq = seq;
+        }
+        self.command_begin();
+    }
+
+    /// The keys that the kept commands of this group appended, and the position of the first. Replayed keys are not among
+    /// them: the log has them.
+    pub fn group_keys(&self) -> (&[Key], u64) {
+        let own = &self.keys[self.replayed..self.savepoint.keys];
+        (own, self.savepoint.state.next_position - own.len() as u64)
+    }
+
+    /// Ends the group: what publishing it takes. A command at hand that was not ended is forgotten.
+    pub fn finish(mut self) -> Group {
+        self.command_rollback();
+        Group {
+            keys: self.keys,
+            persons: self.persons,
+            state: self.state,
+        }
+    }
+
+    /// Applies a row of the log, with the keys that it appended, and keeps it.
+    ///
+    /// A [`SetOp::Drop`] makes its set absent, whatever `removed` says, since a large one may be stored as a snapshot instead.
+    /// The next person is one past the largest that the row names, if it was not already. A command at hand is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// A row that does not continue the state, which is then as it was before.
+    pub fn replay(
+        &mut self,
+        seq: u64,
+        keys: &[Key],
+        identity: Option<&IdentityDelta>,
+        sets: &[SetDelta],
+    ) -> Result<(), ReplayError> {
+        self.command_rollback();
+        if self.keys.len() > self.replayed {
+            return Err(ReplayError::AfterCommand);
+        }
+        let expected = self.state.seq + 1;
+        if seq != expected {
+            return Err(ReplayError::Sequence {
+                expected,
+                found: seq,
+            });
+        }
+        let replayed = self
+            .replay_keys(keys, identity)
+            .and_then(|()| self.replay_sets(sets));
+        if replayed.is_err() {
+            self.command_rollback();
+            return replayed;
+        }
+        self.state.seq = seq;
+        self.replayed = self.keys.len();
+        self.command_begin();
+        Ok(())
+    }
+
+    fn replay_keys(
+        &mut self,
+        keys: &[Key],
+        identity: Option<&IdentityDelta>,
+    ) -> Result<(), ReplayError> {
+        let persons = identity.map_or(&[][..], |identity| &identity.persons);
+        if keys.len() != persons.len() {
+            return Err(ReplayError::KeyCount {
+                keys: keys.len() as u64,
+                persons: persons.len() as u64,
+            });
+        }
+        let Some(identity) = identity else {
+            return Ok(());
+        };
+        let expected = self.state.next_position;
+        if identity.first_position != expected {
+            return Err(ReplayError::Position {
+                expected,
+                found: identity.first_position,
+            });
+        }
+        let mut known = Vec::new();
+        self.dictionary.get_all(keys, &mut known);
+        self.held.reserve(keys.len());
+        for (index, key) in keys.iter().enumerate() {
+            if known[index].is_some() || !self.append(*key, persons[index]) {
+                return Err(ReplayError::KeyHeld(expected + index as u64));
+            }
+        }
+        if persons.contains(&0) {
+            return Err(ReplayError::PersonZero);
+        }
+        self.see_person(persons.iter().copied().max());
+        Ok(())
+    }
+
+    fn replay_sets(&mut self, sets: &[SetDelta]) -> Result<(), ReplayError> {
+        for SetDelta {
+            set: id,
+            op,
+            added,
+            removed,
+        } in sets
+        {
+            if *op == SetOp::Drop {
+                self.state.sets.remove(id);
+                continue;
+            }
+            if added.contains(0) {
+                return Err(ReplayError::PersonZero);
+            }
+            let mut set = self.state.sets.remove(id).unwrap_or_default();
+            if set.and_len(added) != 0 {
+                return Err(ReplayError::AddedPresent(*id));
+            }
+            if !removed.is_subset(&set) {
+                return Err(ReplayError::RemovedAbsent(*id));
+            }
+            set.remove_all(removed);
+            set.insert_all(added);
+            if !set.is_empty() {
+                self.state.sets.insert(*id, set);
+            }
+            self.see_person(added.last());
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a person who was named is not given out again.
+    fn see_person(&mut self, person: Option<Person>) {
+        if let Some(person) = person {
+            self.raise_next_person(person.saturating_add(1));
+        }
+    }
+}
