@@ -297,12 +297,10 @@ impl<'e> Working<'e> {
         }
     }
 
-    /// Keeps what has changed since the command began. If anything has, the state is now that of change `seq`.
+    /// Keeps what has changed since the command began: the state is now that of change `seq`. A command that changed
+    /// nothing passes the seq at hand.
     pub fn command_end(&mut self, seq: u64) {
-        let differs = |id: &SetId| self.state.sets.get(id) != self.savepoint.state.sets.get(id);
-        if self.keys.len() > self.savepoint.keys || self.touched.keys().any(differs) {
-            self.state.seq = seq;
-        }
+        self.state.seq = seq;
         self.command_begin();
     }
 

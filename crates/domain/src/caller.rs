@@ -1,0 +1,174 @@
+//! Who calls, what they may do, and what every verb is told about the request.
+
+use crate::{
+    error::{Error, Result},
+    limits,
+};
+
+/// What a credential allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// See audiences, counts and whether somebody is a member.
+    AudiencesRead,
+    /// Make, change, fill and delete audiences.
+    AudiencesWrite,
+    /// Administer the workspace: structures, credentials, conflicts, activity. Includes the two above.
+    Admin,
+    /// Make and list workspaces. Only credentials of the first workspace have it.
+    Installation,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 4] = [Scope::AudiencesRead, Scope::AudiencesWrite, Scope::Admin, Scope::Installation];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::AudiencesRead => "audiences:read",
+            Scope::AudiencesWrite => "audiences:write",
+            Scope::Admin => "admin",
+            Scope::Installation => "installation",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// A set of scopes, written space-separated as in RFC 6749 section 3.3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    pub fn new(scopes: &[Scope]) -> Scopes {
+        let mut scopes = scopes.to_vec();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Scopes(scopes)
+    }
+
+    pub fn parse(text: &str) -> Result<Scopes> {
+        let scopes = text.split_whitespace().map(|word| {
+            Scope::parse(word).ok_or_else(|| {
+                let known = Scope::ALL.map(Scope::as_str).join(", ");
+                Error::invalid("scopes", "unknown_scope", format!("A scope is not known. The scopes are: {known}."))
+            })
+        });
+        scopes.collect::<Result<Vec<_>>>().map(|scopes| Scopes::new(&scopes))
+    }
+
+    pub fn has(&self, scope: Scope) -> bool {
+        let implied = matches!(scope, Scope::AudiencesRead | Scope::AudiencesWrite) && self.0.contains(&Scope::Admin);
+        implied || self.0.contains(&scope)
+    }
+
+    pub fn as_text(&self) -> String {
+        self.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The structures that a caller may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Portfolio {
+    Every,
+    /// Ascending ids.
+    Only(Vec<i64>),
+}
+
+impl Portfolio {
+    pub fn has(&self, structure: i64) -> bool {
+        match self {
+            Portfolio::Every => true,
+            Portfolio::Only(structures) => structures.binary_search(&structure).is_ok(),
+        }
+    }
+}
+
+/// Where a request came in: the bare mount is the default workspace's, `/w/{slug}` names another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mount {
+    /// The workspace named by the path or host; nothing on the bare mount, where the credential alone decides.
+    pub workspace: Option<i64>,
+}
+
+/// A caller whose credential was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub workspace: i64,
+    pub credential: i64,
+    pub scopes: Scopes,
+    pub portfolio: Portfolio,
+}
+
+impl Caller {
+    /// The server itself in a workspace: jobs, the demo, the first start.
+    pub fn server(workspace: i64) -> Caller {
+        Caller { workspace, credential: 0, scopes: Scopes::new(&Scope::ALL), portfolio: Portfolio::Every }
+    }
+
+    pub(crate) fn need(&self, scope: Scope) -> Result<()> {
+        if self.scopes.has(scope) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(match scope {
+            Scope::AudiencesRead => "This credential lacks the scope audiences:read.",
+            Scope::AudiencesWrite => "This credential lacks the scope audiences:write.",
+            Scope::Admin => "This credential lacks the scope admin.",
+            Scope::Installation => "This credential lacks the scope installation.",
+        }))
+    }
+
+    pub(crate) fn need_structure(&self, structure: i64) -> Result<()> {
+        if self.portfolio.has(structure) {
+            return Ok(());
+        }
+        Err(Error::Forbidden("The structure is not in this credential's portfolio."))
+    }
+}
+
+/// An Idempotency-Key with the fingerprint of the request that it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed {
+    pub(crate) key: String,
+    pub(crate) fingerprint: Vec<u8>,
+}
+
+impl Keyed {
+    /// `parts` are what makes a request the same: method, path, body.
+    pub fn new(key: &str, parts: &[&[u8]]) -> Result<Keyed> {
+        let printable = key.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        if key.is_empty() || key.len() > limits::KEY_CHARS_MAX || !printable {
+            return Err(Error::invalid(
+                "Idempotency-Key",
+                "malformed",
+                format!("The Idempotency-Key must be 1 to {} printable ASCII characters.", limits::KEY_CHARS_MAX),
+            ));
+        }
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Ok(Keyed { key: key.to_owned(), fingerprint: hasher.finalize().as_bytes().to_vec() })
+    }
+}
+
+/// What a verb is told about the request that it serves.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub caller: Caller,
+    pub request_id: String,
+    /// Where present, the answer is remembered for 24 hours and given again to the same request.
+    pub idempotency: Option<Keyed>,
+}
+
+impl Context {
+    pub fn new(caller: Caller, request_id: impl Into<String>) -> Context {
+        Context { caller, request_id: request_id.into(), idempotency: None }
+    }
+
+    pub fn keyed(mut self, keyed: Option<Keyed>) -> Context {
+        self.idempotency = keyed;
+        self
+    }
+}

@@ -1,0 +1,92 @@
+//! One closed error for every verb. The text is for the caller; the context is for the log and never leaves the server.
+
+use std::fmt;
+
+/// A field of a request that was refused: its name in the domain and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub name: &'static str,
+    /// A stable word for programs, as in `too_long`.
+    pub code: &'static str,
+    /// A sentence for people: what is wrong and what would be right.
+    pub text: String,
+}
+
+/// What a verb refuses with. Each dialect maps every kind to its vendor's status and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// There is no such noun in the caller's workspace; names the noun.
+    NotFound(&'static str),
+    /// Another noun has this name or reference already.
+    AlreadyExists(Field),
+    /// A value is missing, malformed or over a limit.
+    Invalid(Field),
+    /// Who calls is not known: no credential, or one that is wrong, expired or revoked.
+    Unauthenticated(&'static str),
+    /// The caller is known and may not do this.
+    Forbidden(&'static str),
+    /// The request does not fit the present state.
+    Conflict(&'static str),
+    /// More than a limit allows; says the limit.
+    TooLarge(Field),
+    /// Too many requests; may be tried again after so many milliseconds.
+    RateLimited { retry_after_ms: u64 },
+    /// The same idempotency key came with another request before.
+    KeyReused,
+    /// The database does not answer now; nothing was stored unless the context says otherwise.
+    Unavailable { context: String },
+    /// A defect of the server.
+    Internal { context: String },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn invalid(name: &'static str, code: &'static str, text: impl Into<String>) -> Error {
+        Error::Invalid(Field { name, code, text: text.into() })
+    }
+
+    pub(crate) fn internal(context: impl fmt::Display) -> Error {
+        Error::Internal { context: context.to_string() }
+    }
+
+    /// What the log says beyond the public text.
+    pub fn context(&self) -> Option<&str> {
+        match self {
+            Error::Unavailable { context } | Error::Internal { context } => Some(context),
+            _ => None,
+        }
+    }
+}
+
+/// The public text.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NotFound(noun) => write!(f, "There is no such {noun}."),
+            Error::AlreadyExists(field) | Error::Invalid(field) | Error::TooLarge(field) => f.write_str(&field.text),
+            Error::Unauthenticated(text) | Error::Forbidden(text) | Error::Conflict(text) => f.write_str(text),
+            Error::RateLimited { .. } => f.write_str("Too many requests: wait and try again."),
+            Error::KeyReused => f.write_str("This Idempotency-Key came with another request before: use a new key."),
+            Error::Unavailable { .. } => f.write_str("The server cannot reach its database now. Try again later."),
+            Error::Internal { .. } => f.write_str("The server failed. The request's id finds the reason in its log."),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let context = error.to_string();
+        match error {
+            store::Error::Retry(_)
+            | store::Error::Lost(_)
+            | store::Error::Full(_)
+            | store::Error::Unavailable(_)
+            | store::Error::Open(_)
+            | store::Error::Corrupt(_) => Error::Unavailable { context },
+            store::Error::Constraint(_) | store::Error::Internal(_) => Error::Internal { context },
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The domain as dialects, console, command line and jobs hold it: the store, the clock, randomness, tokens and limits.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
+use store::{Meta, SigningKey, Store, Stored, Tx, Verdict};
+
+use crate::{
+    access::CachedCredential,
+    caller::{Context, Keyed},
+    clock::Clock,
+    error::{Error, Result},
+    limits,
+    random::{Random, hex},
+    rate::{Rate, RateLimit, Rates},
+    token::Tokens,
+};
+
+/// What the domain is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub clock: Clock,
+    /// Secrets and ids that callers see.
+    pub random: Random,
+    /// By dialect; a dialect that is absent has no limit.
+    pub rate_limits: HashMap<String, RateLimit>,
+    /// How long an access token is good for.
+    pub token_life_s: u64,
+}
+
+/// All verbs are methods of this. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Domain(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    options: Options,
+    rates: Rates,
+    tokens: Tokens,
+    credentials: Mutex<HashMap<(i64, i64), CachedCredential>>,
+    /// Never seeded: command ids must differ between two runs on one database.
+    command_ids: Random,
+}
+
+impl Domain {
+    /// Reads the signing keys, and makes the first where the database is new.
+    pub async fn start(store: Store, options: Options) -> Result<Domain> {
+        let first = SigningKey {
+            kid: hex(&options.random.bytes::<8>()?),
+            secret: options.random.bytes::<32>()?.to_vec(),
+            created: options.clock.now_ms(),
+            retired: None,
+        };
+        let keys = store::signing_keys(&store, first).await?;
+        Ok(Domain(Arc::new(Inner {
+            tokens: Tokens::new(store.installation().database_id.clone(), &keys),
+            rates: Rates::new(&options.rate_limits),
+            credentials: Mutex::new(HashMap::new()),
+            command_ids: Random::system(),
+            store,
+            options,
+        })))
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.options.clock
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.0.options.clock.now_ms()
+    }
+
+    /// Counts a request against its credential's quota in this dialect; nothing where there is no limit.
+    pub fn rate_check(&self, dialect: &str, workspace: i64, credential: i64) -> Option<Rate> {
+        self.0.rates.check(dialect, workspace, credential)
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.0.options.random
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn token_life_s(&self) -> u64 {
+        self.0.options.token_life_s
+    }
+
+    pub(crate) fn credential_cache(&self) -> &Mutex<HashMap<(i64, i64), CachedCredential>> {
+        &self.0.credentials
+    }
+
+    /// Runs a verb as one command. Where the request carries an idempotency key, its answer is kept in the same
+    /// transaction (sealed, since it may hold a secret that is shown once) and given again to the same request.
+    pub(crate) async fn command<T, F>(&self, context: &Context, verb: &'static str, weight: usize, mut run: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, Error>> + Send + 'static,
+    {
+        let meta = Meta {
+            time: self.now_ms(),
+            actor: context.caller.credential,
+            verb,
+            request_id: context.request_id.clone(),
+            command_id: hex(&self.0.command_ids.bytes::<16>()?),
+            weight,
+        };
+        let workspace = context.caller.workspace;
+        let Some(keyed) = context.idempotency.clone() else {
+            return self.store().command(workspace, meta, run).await;
+        };
+        let sealer = self.store().sealer().clone();
+        let credential = context.caller.credential;
+        self.store()
+            .command(workspace, meta, move |tx| {
+                let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);
+                if let Some(stored) = kept(tx, credential, &keyed)? {
+                    let plain = sealer.open(&seal_context, &stored.body)?;
+                    return serde_json::from_slice(&plain).map(Verdict::Done).map_err(Error::internal);
+                }
+                let verdict = run(tx)?;
+                if let Verdict::Done(value) = &verdict {
+                    let plain = serde_json::to_vec(value).map_err(Error::internal)?;
+                    let stored = Stored {
+                        fingerprint: keyed.fingerprint.clone(),
+                        status: 0,
+                        body: sealer.seal(&seal_context, &plain)?,
+                        created: tx.meta().time,
+                    };
+                    store::idempotency_insert(tx, credential, &keyed.key, &stored)?;
+                }
+                Ok(verdict)
+            })
+            .await
+    }
+
+    /// Forgets the answers kept for idempotency keys longer than 24 hours ago; called now and then.
+    pub async fn idempotency_sweep(&self, workspace: i64) -> Result<()> {
+        let context = Context::new(crate::caller::Caller::server(workspace), "sweep");
+        let before = self.now_ms() - limits::KEY_KEPT_MS;
+        self.command(&context, "idempotency_sweep", 1, move |tx| {
+            store::idempotency_sweep(tx, before)?;
+            Ok(Verdict::Done(()))
+        })
+        .await
+    }
+}
+
+fn kept(tx: &mut Tx<'_, '_>, credential: i64, keyed: &Keyed) -> Result<Option<Stored>> {
+    let since = tx.meta().time - limits::KEY_KEPT_MS;
+    let stored = store::idempotency_get(tx, credential, &keyed.key, since)?;
+    match stored {
+        Some(stored) if stored.fingerprint != keyed.fingerprint => Err(Error::KeyReused),
+        stored => Ok(stored),
+    }
+}

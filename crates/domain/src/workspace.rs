@@ -1,0 +1,91 @@
+//! Workspaces: tenants, each behind its own wall.
+
+use serde::{Deserialize, Serialize};
+use store::{KeepIdentifiers, Workspace, WorkspaceSecret};
+
+use crate::{
+    audience::valid_name,
+    caller::{Caller, Scope},
+    error::{Error, Field, Result},
+    limits,
+    service::Domain,
+};
+
+/// A workspace to be made. Its slug names its mount, `/w/{slug}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkspaceNew {
+    pub slug: String,
+    pub name: String,
+    /// False: only keyed hashes are kept, and nothing can be exported by identifier.
+    pub keep_identifiers: bool,
+}
+
+/// The slug of the first workspace, which the bare mounts belong to.
+pub const DEFAULT_SLUG: &str = "default";
+
+fn valid_slug(slug: &str) -> Result<()> {
+    let charset = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let edges = slug.starts_with('-') || slug.ends_with('-');
+    if slug.is_empty() || slug.len() > limits::SLUG_CHARS_MAX || !charset || edges {
+        return Err(Error::invalid(
+            "slug",
+            "malformed",
+            "The slug must be 1 to 63 lower-case letters, digits and inner hyphens.",
+        ));
+    }
+    Ok(())
+}
+
+impl Domain {
+    /// Makes a workspace. Needs the scope installation.
+    pub async fn workspace_create(&self, caller: &Caller, new: WorkspaceNew) -> Result<Workspace> {
+        caller.need(Scope::Installation)?;
+        valid_slug(&new.slug)?;
+        let name = valid_name("name", &new.name)?;
+        let mut workspace = Workspace {
+            id: 0,
+            slug: new.slug,
+            name,
+            keep_identifiers: if new.keep_identifiers { KeepIdentifiers::Sealed } else { KeepIdentifiers::None },
+            created: self.now_ms(),
+        };
+        let secret = WorkspaceSecret::new(self.random().bytes()?);
+        workspace.id = self.store().workspace_create(workspace.clone(), secret).await.map_err(|error| match error {
+            store::Error::Constraint(_) => Error::AlreadyExists(Field {
+                name: "slug",
+                code: "already_used",
+                text: "Another workspace has this slug.".into(),
+            }),
+            error => error.into(),
+        })?;
+        Ok(workspace)
+    }
+
+    /// Workspaces with `id > after`, in order of id. Needs the scope installation.
+    pub async fn workspace_list(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<Workspace>> {
+        caller.need(Scope::Installation)?;
+        Ok(self.store().workspaces(after, limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64).await?)
+    }
+
+    /// The workspace that a mount names; no caller is needed to know that it exists.
+    pub async fn workspace_by_slug(&self, slug: &str) -> Result<Workspace> {
+        if valid_slug(slug).is_err() {
+            return Err(Error::NotFound("workspace"));
+        }
+        self.store().workspace_by_slug(slug).await?.ok_or(Error::NotFound("workspace"))
+    }
+
+    /// The first workspace; made here where the installation has none yet. The flag tells whether it was made now.
+    pub async fn workspace_default(&self) -> Result<(Workspace, bool)> {
+        if let Some(workspace) = self.store().workspace_by_slug(DEFAULT_SLUG).await? {
+            return Ok((workspace, false));
+        }
+        let new = WorkspaceNew { slug: DEFAULT_SLUG.into(), name: "Default".into(), keep_identifiers: true };
+        match self.workspace_create(&Caller::server(0), new).await {
+            Ok(workspace) => Ok((workspace, true)),
+            // Another process on this database was faster.
+            Err(Error::AlreadyExists(_)) => Ok((self.workspace_by_slug(DEFAULT_SLUG).await?, false)),
+            Err(error) => Err(error),
+        }
+    }
+}

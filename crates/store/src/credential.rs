@@ -1,0 +1,200 @@
+//! Rows of credentials: who may call, hashed at rest; and the signing keys of access tokens, sealed.
+
+use crate::{
+    connection::Connection,
+    error::Error,
+    store::Store,
+    tx::Tx,
+    value::{Param, Row, Sql, query_one},
+};
+
+/// A credential, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    pub id: i64,
+    /// The protocol that it is for, as its folder is named; `native` for API tokens.
+    pub dialect: String,
+    pub name: String,
+    /// The first characters of the secret, to recognise it by.
+    pub prefix: String,
+    /// Keyed hash of the secret.
+    pub secret_hash: Vec<u8>,
+    /// Space-separated, as in RFC 6749 section 3.3.
+    pub scopes: String,
+    /// Where true, the credential may touch every structure, also those made later.
+    pub every_structure: bool,
+    /// The structures that it may touch otherwise, ascending.
+    pub structures: Vec<i64>,
+    pub created: i64,
+    pub expires: Option<i64>,
+    pub last_used: Option<i64>,
+    pub revoked: Option<i64>,
+}
+
+/// Whose an API token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenOwner {
+    pub workspace: i64,
+    pub credential: i64,
+}
+
+/// A key that signs access tokens; `secret` is 32 bytes.
+#[derive(Clone)]
+pub struct SigningKey {
+    pub kid: String,
+    pub secret: Vec<u8>,
+    pub created: i64,
+    pub retired: Option<i64>,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({}, ***)", self.kid)
+    }
+}
+
+const INSERT: &str = "INSERT INTO credential (workspace_id, id, dialect, name, prefix, secret_hash, scopes, \
+     every_structure, created, expires, last_used, revoked) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL)";
+const STRUCTURE_INSERT: &str = "INSERT INTO credential_structure (workspace_id, credential_id, structure_id) \
+     VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const LOOKUP_INSERT: &str = "INSERT INTO token_lookup (hash, workspace_id, credential_id) VALUES ($1, $2, $3)";
+const LOOKUP: &str = "SELECT workspace_id, credential_id FROM token_lookup WHERE hash = $1";
+const GET: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
+     last_used, revoked FROM credential WHERE workspace_id = $1 AND id = $2";
+const PAGE: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
+     last_used, revoked FROM credential WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const STRUCTURES: &str = "SELECT structure_id FROM credential_structure WHERE workspace_id = $1 \
+     AND credential_id = $2 ORDER BY structure_id";
+const REVOKE: &str = "UPDATE credential SET revoked = $3 WHERE workspace_id = $1 AND id = $2 AND revoked IS NULL \
+     RETURNING id";
+const TOUCH: &str = "UPDATE credential SET last_used = $3 WHERE workspace_id = $1 AND id = $2 \
+     AND (last_used IS NULL OR last_used < $3)";
+const SIGNING_KEYS: &str = "SELECT kid, sealed, created, retired FROM signing_key ORDER BY created, kid";
+const SIGNING_KEY_INSERT: &str = "INSERT INTO signing_key (kid, sealed, created, retired) VALUES ($1, $2, $3, NULL)";
+
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    STRUCTURE_INSERT,
+    LOOKUP_INSERT,
+    LOOKUP,
+    GET,
+    PAGE,
+    STRUCTURES,
+    REVOKE,
+    TOUCH,
+    SIGNING_KEYS,
+    SIGNING_KEY_INSERT,
+];
+
+fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
+    let id = row.int(0)?;
+    let structures = sql.query(STRUCTURES, &[sql.workspace().into(), id.into()])?;
+    Ok(Credential {
+        id,
+        dialect: row.text(1)?,
+        name: row.text(2)?,
+        prefix: row.text(3)?,
+        secret_hash: row.bytes(4)?,
+        scopes: row.text(5)?,
+        every_structure: row.flag(6)?,
+        structures: structures.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?,
+        created: row.int(7)?,
+        expires: row.optional_int(8)?,
+        last_used: row.optional_int(9)?,
+        revoked: row.optional_int(10)?,
+    })
+}
+
+/// Inserts a credential; `findable` makes it possible to find it by its secret's hash alone (API tokens).
+pub fn credential_insert(tx: &mut Tx<'_, '_>, credential: &Credential, findable: bool) -> Result<(), Error> {
+    let workspace: Param<'static> = tx.workspace().into();
+    let params = [
+        workspace,
+        credential.id.into(),
+        (&credential.dialect).into(),
+        (&credential.name).into(),
+        (&credential.prefix).into(),
+        (&credential.secret_hash).into(),
+        (&credential.scopes).into(),
+        credential.every_structure.into(),
+        credential.created.into(),
+        credential.expires.into(),
+    ];
+    tx.query(INSERT, &params)?;
+    for &structure in &credential.structures {
+        tx.query(STRUCTURE_INSERT, &[workspace, credential.id.into(), structure.into()])?;
+    }
+    if findable {
+        tx.query(LOOKUP_INSERT, &[(&credential.secret_hash).into(), workspace, credential.id.into()])?;
+    }
+    Ok(())
+}
+
+pub fn credential_get(sql: &mut dyn Sql, id: i64) -> Result<Option<Credential>, Error> {
+    let workspace: Param<'_> = sql.workspace().into();
+    let row = query_one(sql, GET, &[workspace, id.into()])?;
+    row.map(|row| of(sql, row)).transpose()
+}
+
+/// Credentials with `id > after`, in order of id; revoked ones too.
+pub fn credential_page(sql: &mut dyn Sql, after: i64, limit: i64) -> Result<Vec<Credential>, Error> {
+    let rows = sql.query(PAGE, &[sql.workspace().into(), after.into(), limit.into()])?;
+    rows.into_iter().map(|row| of(sql, row)).collect()
+}
+
+/// False where there is no such credential, or it was revoked before.
+pub fn credential_revoke(tx: &mut Tx<'_, '_>, id: i64, now: i64) -> Result<bool, Error> {
+    Ok(!tx.query(REVOKE, &[tx.workspace().into(), id.into(), now.into()])?.is_empty())
+}
+
+/// Notes the time of the last use, outside the workspace's order.
+pub async fn credential_touch(store: &Store, workspace: i64, id: i64, now: i64) -> Result<(), Error> {
+    store
+        .exclusive(move |connection| {
+            connection.query(TOUCH, &[workspace.into(), id.into(), now.into()]).map(drop)
+        })
+        .await
+}
+
+/// Whose token has this hash.
+pub async fn token_owner(store: &Store, hash: Vec<u8>) -> Result<Option<TokenOwner>, Error> {
+    store
+        .plain_read(move |connection| {
+            let rows = connection.query(LOOKUP, &[(&hash).into()])?;
+            rows.first().map(|row| Ok(TokenOwner { workspace: row.int(0)?, credential: row.int(1)? })).transpose()
+        })
+        .await
+}
+
+/// The signing keys, oldest first. Where there is none, `first` becomes it: two processes that start at once end with
+/// the same one.
+pub async fn signing_keys(store: &Store, first: SigningKey) -> Result<Vec<SigningKey>, Error> {
+    let sealer = store.sealer().clone();
+    let context = |kid: &str| format!("signing key {kid}");
+    let made = sealer.seal(&context(&first.kid), &first.secret)?;
+    store
+        .exclusive(move |connection| {
+            crate::installation::lock(connection)?;
+            if connection.query(SIGNING_KEYS, &[])?.is_empty() {
+                connection.query(
+                    SIGNING_KEY_INSERT,
+                    &[(&first.kid).into(), (&made).into(), first.created.into()],
+                )?;
+            }
+            Ok(())
+        })
+        .await?;
+    store
+        .plain_read(move |connection: &mut Connection| {
+            let rows = connection.query(SIGNING_KEYS, &[])?;
+            rows.into_iter()
+                .map(|mut row| {
+                    let kid = row.text(0)?;
+                    let secret = sealer.open(&format!("signing key {kid}"), &row.bytes(1)?)?;
+                    Ok(SigningKey { kid, secret, created: row.int(2)?, retired: row.optional_int(3)? })
+                })
+                .collect()
+        })
+        .await
+}

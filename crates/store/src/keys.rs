@@ -1,0 +1,199 @@
+//! Key blocks: the only place where keys are stored, 4,096 to a block in order of first sight; and beside them, in a
+//! workspace that keeps identifiers, the identifiers as received, sealed block by block.
+//!
+//! A group of commands writes its new keys once, at its end: at most one block is rewritten, the rest are new.
+
+use sets::Key;
+
+use crate::{
+    connection::Connection,
+    error::Error,
+    seal::Sealer,
+    value::Param,
+};
+
+pub(crate) const KEYS_PER_BLOCK: u64 = 4_096;
+const KEY_BYTES: usize = 16;
+
+const GET: &str = "SELECT bytes FROM key_block WHERE workspace_id = $1 AND block_no = $2";
+const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
+     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
+const PAGE: &str = "SELECT block_no, bytes FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
+     ORDER BY block_no";
+const IDENTIFIERS_GET: &str = "SELECT bytes FROM identifier_block WHERE workspace_id = $1 AND block_no = $2";
+const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
+     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
+
+pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, IDENTIFIERS_GET, IDENTIFIERS_PUT];
+
+/// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
+/// end of each.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Received {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Received {
+    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    fn get(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.bytes[start..self.ends[index] as usize]
+    }
+}
+
+/// Appends `keys` from `position` on. `sealer` is given where the workspace keeps identifiers.
+pub(crate) fn append(
+    connection: &mut Connection,
+    workspace: i64,
+    position: u64,
+    keys: &[Key],
+    received: &Received,
+    sealer: Option<&Sealer>,
+) -> Result<(), Error> {
+    let mut done = 0usize;
+    while done < keys.len() {
+        let at = position + done as u64;
+        let block = at / KEYS_PER_BLOCK;
+        let filled = (at % KEYS_PER_BLOCK) as usize;
+        let take = (KEYS_PER_BLOCK as usize - filled).min(keys.len() - done);
+        let block_no = Param::Int(block as i64);
+        let mut bytes = old_block(connection, workspace, block_no, filled)?;
+        for key in &keys[done..done + take] {
+            bytes.extend_from_slice(key.as_bytes());
+        }
+        connection.query(PUT, &[workspace.into(), block_no, (&bytes).into()])?;
+        if let Some(sealer) = sealer {
+            append_identifiers(connection, workspace, block, filled, received, done..done + take, sealer)?;
+        }
+        done += take;
+    }
+    Ok(())
+}
+
+fn old_block(
+    connection: &mut Connection,
+    workspace: i64,
+    block_no: Param<'_>,
+    filled: usize,
+) -> Result<Vec<u8>, Error> {
+    if filled == 0 {
+        return Ok(Vec::with_capacity(KEYS_PER_BLOCK as usize * KEY_BYTES));
+    }
+    let mut rows = connection.query(GET, &[workspace.into(), block_no])?;
+    let bytes = rows.first_mut().map(|row| row.bytes(0)).transpose()?.unwrap_or_default();
+    if bytes.len() != filled * KEY_BYTES {
+        return Err(Error::Corrupt(format!("a key block holds {} bytes, not {}", bytes.len(), filled * KEY_BYTES)));
+    }
+    Ok(bytes)
+}
+
+fn identifiers_context(workspace: i64, block: u64) -> String {
+    format!("identifiers {workspace}/{block}")
+}
+
+fn append_identifiers(
+    connection: &mut Connection,
+    workspace: i64,
+    block: u64,
+    filled: usize,
+    received: &Received,
+    range: std::ops::Range<usize>,
+    sealer: &Sealer,
+) -> Result<(), Error> {
+    let context = identifiers_context(workspace, block);
+    let block_no = Param::Int(block as i64);
+    let mut plain = Vec::new();
+    if filled > 0 {
+        let mut rows = connection.query(IDENTIFIERS_GET, &[workspace.into(), block_no])?;
+        if let Some(row) = rows.first_mut() {
+            plain = sealer.open(&context, &row.bytes(0)?)?;
+        }
+    }
+    for index in range {
+        let value = received.get(index);
+        plain.extend_from_slice(&(value.len() as u16).to_le_bytes());
+        plain.extend_from_slice(value);
+    }
+    let sealed = sealer.seal(&context, &plain)?;
+    connection.query(IDENTIFIERS_PUT, &[workspace.into(), block_no, (&sealed).into()]).map(drop)
+}
+
+/// The identifiers of one block as received, in the order of its keys.
+pub(crate) fn identifiers(
+    connection: &mut Connection,
+    workspace: i64,
+    block: u64,
+    sealer: &Sealer,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let mut rows = connection.query(IDENTIFIERS_GET, &[workspace.into(), Param::Int(block as i64)])?;
+    let Some(row) = rows.first_mut() else { return Ok(Vec::new()) };
+    let plain = sealer.open(&identifiers_context(workspace, block), &row.bytes(0)?)?;
+    let mut rest = plain.as_slice();
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        let cut = || Error::Corrupt("an identifier block is cut short".into());
+        let (len, tail) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
+        let (value, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*len))).ok_or_else(cut)?;
+        values.push(value.to_vec());
+        rest = tail;
+    }
+    Ok(values)
+}
+
+/// Calls `each` with the keys of positions `from..until`, in order and in pieces of up to `blocks` blocks.
+pub(crate) fn read(
+    connection: &mut Connection,
+    workspace: i64,
+    from: u64,
+    until: u64,
+    blocks: u64,
+    mut each: impl FnMut(&mut Connection, Vec<Key>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut at = from;
+    while at < until {
+        let first = at / KEYS_PER_BLOCK;
+        let last = first + blocks;
+        let rows = connection
+            .query(PAGE, &[workspace.into(), Param::Int(first as i64), Param::Int(last as i64)])?;
+        let mut keys = Vec::with_capacity(rows.len() * KEYS_PER_BLOCK as usize);
+        let mut expected = first;
+        for mut row in rows {
+            if row.natural(0)? != expected {
+                break;
+            }
+            expected += 1;
+            let bytes = row.bytes(1)?;
+            let (whole, rest) = bytes.as_chunks::<KEY_BYTES>();
+            if !rest.is_empty() {
+                return Err(Error::Corrupt("a key block is cut short".into()));
+            }
+            keys.extend(whole.iter().map(|bytes| Key::from_bytes(*bytes)));
+        }
+        let skip = (at - first * KEYS_PER_BLOCK) as usize;
+        let end = (until.min(last * KEYS_PER_BLOCK) - first * KEYS_PER_BLOCK) as usize;
+        if keys.len() < end {
+            return Err(Error::Corrupt(format!("the key blocks end before position {until}")));
+        }
+        keys.truncate(end);
+        keys.drain(..skip);
+        at += keys.len() as u64;
+        each(connection, keys)?;
+    }
+    Ok(())
+}

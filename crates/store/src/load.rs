@@ -1,0 +1,103 @@
+//! From the database to a published engine: at start from the last checkpoint, later from the changes missed.
+
+use sets::{Engine, State};
+
+use crate::{
+    change::{self, Change},
+    checkpoint::{self, PAGE_CHANGES},
+    connection::Connection,
+    error::Error,
+    head, keys,
+};
+
+/// Key blocks read at once: 16 MiB.
+const BLOCKS_READ: u64 = 256;
+
+/// Told while a workspace is loaded: keys done, keys in all.
+pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Fills an empty engine to the head seen by the connection's snapshot.
+pub(crate) fn load(
+    connection: &mut Connection,
+    workspace: i64,
+    engine: &Engine,
+    progress: OnProgress<'_>,
+) -> Result<(), Error> {
+    let head = head::get(connection, workspace)?;
+    if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
+        let mut sets = Vec::new();
+        checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {
+            sets.push((set, sets::Set::from_bytes(bytes)?));
+            Ok(())
+        })?;
+        checkpoint::persons(connection, workspace, checkpoint, |connection, first, persons| {
+            let mut done = 0usize;
+            let end = first + persons.len() as u64;
+            keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
+                engine.load_keys(&keys, &persons[done..done + keys.len()]);
+                done += keys.len();
+                progress(first + done as u64, head.next_position);
+                Ok(())
+            })
+        })?;
+        let next_person = u32::try_from(checkpoint.next_person)
+            .map_err(|_| Error::Corrupt("a checkpoint counts more than 2^32 people".into()))?;
+        engine.restore(State::new(checkpoint.seq, checkpoint.next_position, next_person, sets));
+    }
+    catch_up(connection, workspace, engine, head.seq, progress)?;
+    let state = engine.published();
+    if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person {
+        return Err(Error::Corrupt(format!(
+            "workspace {workspace}: the log ends at position {} and person {}, the head says {} and {}",
+            state.next_position, state.next_person, head.next_position, head.next_person
+        )));
+    }
+    Ok(())
+}
+
+/// Applies the changes after the published seq up to `until`, publishing page by page.
+pub(crate) fn catch_up(
+    connection: &mut Connection,
+    workspace: i64,
+    engine: &Engine,
+    until: u64,
+    progress: OnProgress<'_>,
+) -> Result<(), Error> {
+    let mut at = engine.published().seq;
+    while at < until {
+        let end = until.min(at + PAGE_CHANGES);
+        let changes = change::page(connection, workspace, at, end)?;
+        if changes.len() as u64 != end - at {
+            return Err(Error::Corrupt(format!("workspace {workspace}: the log has a gap after change {at}")));
+        }
+        replay(connection, workspace, engine, &changes)?;
+        at = end;
+        let position = engine.published().next_position;
+        progress(position, position);
+    }
+    Ok(())
+}
+
+fn replay(
+    connection: &mut Connection,
+    workspace: i64,
+    engine: &Engine,
+    changes: &[Change],
+) -> Result<(), Error> {
+    let mut working = engine.begin();
+    for change in changes {
+        let identity = change.identity()?;
+        let mut new_keys = Vec::new();
+        if let Some(identity) = &identity {
+            let first = identity.first_position;
+            let until = first + identity.persons.len() as u64;
+            keys::read(connection, workspace, first, until, BLOCKS_READ, |_, mut keys| {
+                new_keys.append(&mut keys);
+                Ok(())
+            })?;
+        }
+        working.replay(change.seq, &new_keys, identity.as_ref(), &change.deltas()?)?;
+    }
+    engine.publish(working.finish());
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The read side: a pool of threads with read-only connections, and the reader of heads.
+//!
+//! Invariant: the sets that a read sees are at least as new as the rows that it sees. Where other processes may write
+//! (PostgreSQL), the head is read in the same snapshot as the rows and the engine is brought up to it first.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use sets::{Set, SetId, State};
+use tokio::sync::oneshot;
+
+use crate::{
+    committer::Task,
+    connection::{Connection, Mode},
+    error::Error,
+    folder::DatabaseUrl,
+    head,
+    store::Hosted,
+    value::{Param, Row, Sql},
+};
+
+/// How long a read waits for the engine to reach its snapshot.
+const CATCH_UP_MAX: Duration = Duration::from_secs(10);
+
+/// A read within one workspace: one SQL snapshot and a published state that is at least as new.
+#[derive(Debug)]
+pub struct Read<'a> {
+    connection: &'a mut Connection,
+    workspace: i64,
+    state: Arc<State>,
+}
+
+impl Sql for Read<'_> {
+    fn workspace(&self) -> i64 {
+        self.workspace
+    }
+
+    fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        self.connection.query(sql, params)
+    }
+}
+
+impl Read<'_> {
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    pub fn set(&self, set: SetId) -> Set {
+        self.state.set(set)
+    }
+}
+
+/// Work for a thread of the pool.
+pub(crate) type ReadTask = Box<dyn FnOnce(&mut Reader) + Send>;
+
+/// A thread of the pool with its connection.
+pub(crate) struct Reader {
+    url: DatabaseUrl,
+    connection: Option<Connection>,
+    committer: Sender<Task>,
+}
+
+impl Reader {
+    pub(crate) fn new(url: DatabaseUrl, committer: Sender<Task>) -> Reader {
+        Reader { url, connection: None, committer }
+    }
+
+    pub(crate) fn run(mut self, tasks: &Receiver<ReadTask>) {
+        while let Ok(task) = tasks.recv() {
+            task(&mut self);
+        }
+    }
+
+    fn begun(&mut self) -> Result<&mut Connection, Error> {
+        if let Some(connection) = &mut self.connection
+            && connection.begin(Mode::Read).is_err()
+        {
+            self.connection = None;
+        }
+        if self.connection.is_none() {
+            self.connection.insert(Connection::open(&self.url, Mode::Read)?).begin(Mode::Read)?;
+        }
+        self.connection.as_mut().ok_or_else(|| Error::Internal("no connection".into()))
+    }
+
+    /// Runs `work` in a read transaction that concerns no workspace, or one that is being loaded.
+    pub(crate) fn plain<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let connection = self.begun()?;
+        let result = work(connection);
+        self.end(result.as_ref().err());
+        result
+    }
+
+    pub(crate) fn in_workspace<T, E: From<Error>>(
+        &mut self,
+        hosted: &Arc<Hosted>,
+        work: impl FnOnce(&mut Read<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let result = self.state(hosted).and_then(|state| {
+            let connection = self.connection.as_mut().ok_or_else(|| Error::Internal("no connection".into()))?;
+            Ok(work(&mut Read { connection, workspace: hosted.id, state }))
+        });
+        match result {
+            Ok(result) => {
+                self.end(None);
+                result
+            }
+            Err(error) => {
+                self.end(Some(&error));
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Begins the snapshot and answers a state that is at least as new.
+    fn state(&mut self, hosted: &Arc<Hosted>) -> Result<Arc<State>, Error> {
+        let postgres = matches!(self.url, DatabaseUrl::Postgres(_));
+        let committer = self.committer.clone();
+        let connection = self.begun()?;
+        if postgres {
+            let seq = head::seq(connection, hosted.id)?;
+            reach(&committer, hosted, seq)?;
+        }
+        Ok(hosted.engine.published())
+    }
+
+    fn end(&mut self, error: Option<&Error>) {
+        let Some(connection) = &mut self.connection else { return };
+        let broken = matches!(error, Some(Error::Lost(_) | Error::Corrupt(_)))
+            || connection.rollback().is_err()
+            || connection.is_broken();
+        if broken {
+            self.connection = None;
+        }
+    }
+}
+
+/// Waits until the engine has published `seq`.
+fn reach(committer: &Sender<Task>, hosted: &Arc<Hosted>, seq: u64) -> Result<(), Error> {
+    if hosted.engine.published().seq >= seq {
+        return Ok(());
+    }
+    let (reply, answer) = bounded(1);
+    committer
+        .send_timeout(Task::CatchUp(Arc::clone(hosted), seq, reply), CATCH_UP_MAX)
+        .map_err(|_| Error::Unavailable("the committer is busy or has stopped".into()))?;
+    answer
+        .recv_timeout(CATCH_UP_MAX)
+        .map_err(|_| Error::Unavailable("the committer did not catch up in time".into()))?
+}
+
+/// A question for the head reader: answered with a state that is no older than the question.
+pub(crate) struct HeadRequest {
+    pub hosted: Arc<Hosted>,
+    pub reply: oneshot::Sender<Result<Arc<State>, Error>>,
+}
+
+/// Reads heads on PostgreSQL: the requests that wait together share one read of their workspace's head.
+pub(crate) fn read_heads(mut reader: Reader, requests: &Receiver<HeadRequest>) {
+    while let Ok(first) = requests.recv() {
+        let mut waiting: Vec<HeadRequest> = std::iter::once(first).chain(requests.try_iter()).collect();
+        while let Some(hosted) = waiting.last().map(|request| Arc::clone(&request.hosted)) {
+            let result = reader
+                .plain(|connection| head::seq(connection, hosted.id))
+                .and_then(|seq| reach(&reader.committer, &hosted, seq))
+                .map(|()| hosted.engine.published());
+            for request in waiting.extract_if(.., |request| Arc::ptr_eq(&request.hosted, &hosted)) {
+                drop(request.reply.send(result.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The store as the domain sees it: workspaces, commands, reads.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::{Mutex, RwLock};
+use sets::{Engine, KeySecret, State};
+use tokio::sync::oneshot;
+
+use crate::{
+    checkpoint,
+    committer::{Command, Committer, Meta, Task},
+    connection::Connection,
+    error::Error,
+    folder::{DataFolder, DatabaseUrl},
+    head,
+    installation::{self, Installation},
+    load,
+    read::{HeadRequest, Read, ReadTask, Reader, read_heads},
+    seal::{MasterKey, Sealer},
+    tx::{Tx, Verdict},
+    workspace::{self, KeepIdentifiers, Workspace, WorkspaceSecret},
+};
+
+/// Commands that may wait for the committer; one more is refused as unavailable.
+const TASKS_MAX: usize = 8_192;
+/// Reads that may wait for a connection; one more is refused as unavailable.
+const READS_MAX: usize = 8_192;
+/// Workspaces listed at once while the installation is loaded.
+const WORKSPACES_PAGE: i64 = 256;
+
+/// Told while the workspaces are loaded at start: the workspace's slug, keys done, keys in all.
+pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
+
+/// How to open a store. `new_master` and `new_database_id` count only where the database is empty.
+#[derive(Debug)]
+pub struct Options {
+    pub url: DatabaseUrl,
+    /// Threads, each with a connection, that answer reads.
+    pub read_connections: usize,
+    pub now: i64,
+    pub new_master: MasterKey,
+    pub new_database_id: String,
+}
+
+/// A workspace as this process serves it.
+pub(crate) struct Hosted {
+    pub id: i64,
+    pub engine: Engine,
+    /// Seals identifiers as received; absent where the workspace does not keep them.
+    pub identifiers: Option<Sealer>,
+    keys: KeySecret,
+    checkpoint_seq: AtomicU64,
+    checkpoint_position: AtomicU64,
+}
+
+/// An open database with its threads. Cloning shares it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    url: DatabaseUrl,
+    installation: Installation,
+    sealer: Sealer,
+    tasks: Sender<Task>,
+    reads: Sender<ReadTask>,
+    heads: Sender<HeadRequest>,
+    hosted: RwLock<HashMap<i64, Arc<Hosted>>>,
+    loading: tokio::sync::Mutex<()>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    folder: DataFolder,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({:?})", self.0.url)
+    }
+}
+
+impl Store {
+    /// Opens the database, migrates it, loads every workspace and starts the threads. Blocks.
+    pub fn open(folder: DataFolder, options: Options, progress: Progress<'_>) -> Result<Store, Error> {
+        let Options { url, read_connections, now, new_master, new_database_id } = options;
+        let mut opened = installation::open(&folder, &url, now, new_master, &new_database_id)?;
+        let sealer = opened.master.sealer();
+        let hosted = load_all(&mut opened.connection, &sealer, progress)
+            .map_err(|error| installation::explain(folder.path(), &url, error))?;
+        let (tasks, task_queue) = bounded(TASKS_MAX);
+        let (reads, read_queue) = bounded::<ReadTask>(READS_MAX);
+        let (heads, head_queue) = bounded::<HeadRequest>(READS_MAX);
+        let (published, published_queue) = bounded(64);
+        let committer = Committer { url: url.clone(), connection: Some(opened.connection), tasks: task_queue, published };
+        let mut threads = vec![spawn("committer", move || committer.run())?];
+        for _ in 0..read_connections.max(1) {
+            let (reader, queue) = (Reader::new(url.clone(), tasks.clone()), read_queue.clone());
+            threads.push(spawn("reader", move || reader.run(&queue))?);
+        }
+        let reader = Reader::new(url.clone(), tasks.clone());
+        threads.push(spawn("heads", move || read_heads(reader, &head_queue))?);
+        let (reader, committer) = (Reader::new(url.clone(), tasks.clone()), tasks.clone());
+        threads.push(spawn("checkpointer", move || checkpoint_loop(reader, &committer, &published_queue))?);
+        Ok(Store(Arc::new(Inner {
+            url,
+            installation: opened.installation,
+            sealer,
+            tasks,
+            reads,
+            heads,
+            hosted: RwLock::new(hosted),
+            loading: tokio::sync::Mutex::new(()),
+            threads: Mutex::new(threads),
+            folder,
+        })))
+    }
+
+    pub fn installation(&self) -> &Installation {
+        &self.0.installation
+    }
+
+    pub fn folder(&self) -> &DataFolder {
+        &self.0.folder
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        self.0.url.engine()
+    }
+
+    /// Seals with the master key.
+    pub fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
+    /// Runs a command in the workspace's order and answers once it is durable and published.
+    /// `run` may be called again; see [`Tx`].
+    pub async fn command<T, E, F>(&self, workspace: i64, meta: Meta, run: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, E>, E> + Send + 'static,
+    {
+        let hosted = self.hosted(workspace).await?;
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Command { meta, run, outcome: None, reply });
+        self.send(Task::Command(hosted, job))?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Reads rows and sets of a workspace.
+    pub async fn read<T, E, F>(&self, workspace: i64, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Read<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let hosted = self.hosted(workspace).await?;
+        self.on_reader(move |reader| reader.in_workspace(&hosted, work)).await
+    }
+
+    /// The published sets of a workspace, no older than this call. On SQLite no statement is run.
+    pub async fn state(&self, workspace: i64) -> Result<Arc<State>, Error> {
+        let hosted = self.hosted(workspace).await?;
+        if matches!(self.0.url, DatabaseUrl::Sqlite { .. }) {
+            return Ok(hosted.engine.published());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.0.heads.try_send(HeadRequest { hosted, reply }).map_err(|_| busy())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Looks up who holds each key, in a state that is no older than this call.
+    pub async fn persons(
+        &self,
+        workspace: i64,
+        keys: &[sets::Key],
+    ) -> Result<(Vec<Option<sets::Person>>, Arc<State>), Error> {
+        let state = self.state(workspace).await?;
+        let mut found = Vec::new();
+        self.hosted(workspace).await?.engine.dictionary().get_all(keys, &mut found);
+        Ok((found, state))
+    }
+
+    /// The secret under which identifiers of this workspace become keys.
+    pub async fn keys(&self, workspace: i64) -> Result<KeySecret, Error> {
+        Ok(self.hosted(workspace).await?.keys.clone())
+    }
+
+    /// Bytes held by the key dictionaries and the published sets, for `/metrics`: keys, dictionary bytes, set bytes.
+    pub fn memory(&self) -> (u64, usize, usize) {
+        let hosted = self.0.hosted.read();
+        hosted.values().fold((0, 0, 0), |(keys, dictionary, sets), hosted| {
+            let state = hosted.engine.published();
+            (
+                keys + hosted.engine.dictionary().len(),
+                dictionary + hosted.engine.dictionary().memory_bytes(),
+                sets + state.sets().map(|(_, set)| set.memory_bytes()).sum::<usize>(),
+            )
+        })
+    }
+
+    /// Commands waiting for the committer.
+    pub fn queue_len(&self) -> usize {
+        self.0.tasks.len()
+    }
+
+    /// Makes a workspace; fails with [`Error::Constraint`] where the slug is taken.
+    pub async fn workspace_create(&self, new: Workspace, secret: WorkspaceSecret) -> Result<i64, Error> {
+        let sealer = self.0.sealer.clone();
+        let (id, made) = oneshot::channel();
+        self.exclusive(move |connection| {
+            installation::lock(connection)?;
+            drop(id.send(workspace::insert(connection, &sealer, &new, &secret)?));
+            Ok(())
+        })
+        .await?;
+        made.await.map_err(|_| stopped())
+    }
+
+    pub async fn workspace_by_slug(&self, slug: &str) -> Result<Option<Workspace>, Error> {
+        let slug = slug.to_owned();
+        self.plain_read(move |connection| workspace::by_slug(connection, &slug)).await
+    }
+
+    /// Workspaces with `id > after` in order of id.
+    pub async fn workspaces(&self, after: i64, limit: i64) -> Result<Vec<Workspace>, Error> {
+        self.plain_read(move |connection| workspace::list(connection, after, limit)).await
+    }
+
+    /// Answers whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.plain_read(|connection| installation::get(connection).map(drop)).await
+    }
+
+    /// Writes a checkpoint of a workspace now, whether one is due or not. Blocks.
+    pub fn checkpoint_now(&self, workspace: i64) -> Result<(), Error> {
+        let hosted = self.0.hosted.read().get(&workspace).cloned();
+        let hosted = hosted.ok_or_else(|| Error::Internal(format!("workspace {workspace} is not loaded")))?;
+        let mut reader = Reader::new(self.0.url.clone(), self.0.tasks.clone());
+        checkpoint_write(&mut reader, &self.0.tasks, &hosted)
+    }
+
+    /// Finishes what is queued and stops the threads. Blocks; later calls are refused as unavailable.
+    pub fn close(&self) {
+        drop(self.0.tasks.send(Task::Stop));
+        let threads = std::mem::take(&mut *self.0.threads.lock());
+        // The committer is first; the others end with their queues, when the last clone of the store is dropped.
+        if let Some(committer) = threads.into_iter().next() {
+            drop(committer.join());
+        }
+    }
+
+    /// A write outside every workspace's order, in one transaction.
+    pub(crate) async fn exclusive<F>(&self, work: F) -> Result<(), Error>
+    where
+        F: FnOnce(&mut Connection) -> Result<(), Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Task::Exclusive(Box::new(work), reply))?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    pub(crate) async fn plain_read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
+    {
+        self.on_reader(move |reader| reader.plain(work)).await
+    }
+
+    async fn on_reader<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Reader) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task: ReadTask = Box::new(move |reader| drop(reply.send(work(reader))));
+        self.0.reads.try_send(task).map_err(|_| busy())?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    fn send(&self, task: Task) -> Result<(), Error> {
+        self.0.tasks.try_send(task).map_err(|error| match error {
+            TrySendError::Full(_) => busy(),
+            TrySendError::Disconnected(_) => stopped(),
+        })
+    }
+
+    /// The workspace's engine; a workspace that another process made is loaded at its first use.
+    async fn hosted(&self, workspace: i64) -> Result<Arc<Hosted>, Error> {
+        if let Some(hosted) = self.0.hosted.read().get(&workspace) {
+            return Ok(Arc::clone(hosted));
+        }
+        let _one_at_a_time = self.0.loading.lock().await;
+        if let Some(hosted) = self.0.hosted.read().get(&workspace) {
+            return Ok(Arc::clone(hosted));
+        }
+        let sealer = self.0.sealer.clone();
+        let hosted = self
+            .plain_read(move |connection| load_one(connection, &sealer, workspace, &mut |_, _, _| {}))
+            .await?;
+        self.0.hosted.write().insert(workspace, Arc::clone(&hosted));
+        Ok(hosted)
+    }
+}
+
+fn busy() -> Error {
+    Error::Unavailable("too much is waiting for the database".into())
+}
+
+fn stopped() -> Error {
+    Error::Unavailable("the server is stopping".into())
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(format!("throng-{name}"))
+        .spawn(run)
+        .map_err(|error| Error::Open(format!("cannot start a thread: {error}")))
+}
+
+fn load_all(
+    connection: &mut Connection,
+    sealer: &Sealer,
+    progress: Progress<'_>,
+) -> Result<HashMap<i64, Arc<Hosted>>, Error> {
+    let mut hosted = HashMap::new();
+    let mut after = 0;
+    loop {
+        let page = workspace::list(connection, after, WORKSPACES_PAGE)?;
+        let Some(last) = page.last() else { return Ok(hosted) };
+        after = last.id;
+        for workspace in page {
+            connection.begin(crate::connection::Mode::Read)?;
+            hosted.insert(workspace.id, load_one(connection, sealer, workspace.id, progress)?);
+            connection.commit()?;
+        }
+    }
+}
+
+fn load_one(
+    connection: &mut Connection,
+    sealer: &Sealer,
+    id: i64,
+    progress: Progress<'_>,
+) -> Result<Arc<Hosted>, Error> {
+    let (workspace, secret) = workspace::get(connection, sealer, id)?
+        .ok_or_else(|| Error::Internal(format!("there is no workspace {id}")))?;
+    let engine = Engine::new();
+    load::load(connection, id, &engine, &mut |done, all| progress(&workspace.slug, done, all))?;
+    let last = checkpoint::latest(connection, id)?;
+    Ok(Arc::new(Hosted {
+        id,
+        engine,
+        identifiers: (workspace.keep_identifiers == KeepIdentifiers::Sealed).then(|| secret.identifiers()),
+        keys: secret.keys(),
+        checkpoint_seq: AtomicU64::new(last.map_or(0, |last| last.seq)),
+        checkpoint_position: AtomicU64::new(last.map_or(0, |last| last.next_position)),
+    }))
+}
+
+fn checkpoint_loop(mut reader: Reader, committer: &Sender<Task>, published: &Receiver<Arc<Hosted>>) {
+    while let Ok(hosted) = published.recv() {
+        let state = hosted.engine.published();
+        let changes = state.seq.saturating_sub(hosted.checkpoint_seq.load(Ordering::Relaxed));
+        let keys = state.next_position.saturating_sub(hosted.checkpoint_position.load(Ordering::Relaxed));
+        if changes < checkpoint::CHANGES_MAX && keys < checkpoint::KEYS_MAX {
+            continue;
+        }
+        if let Err(error) = checkpoint_write(&mut reader, committer, &hosted) {
+            tracing::warn!(workspace = hosted.id, %error, "a checkpoint was not written; the next change tries again");
+        }
+    }
+}
+
+/// Reads and serialises beside the committer, which then writes row by row.
+fn checkpoint_write(reader: &mut Reader, committer: &Sender<Task>, hosted: &Arc<Hosted>) -> Result<(), Error> {
+    let (workspace, state) = (hosted.id, hosted.engine.published());
+    let seq = state.seq;
+    let since = reader.plain(|connection| checkpoint::latest(connection, workspace))?;
+    let since_seq = since.map_or(0, |checkpoint| checkpoint.seq);
+    if since_seq >= seq {
+        return Ok(());
+    }
+    let changed = reader.plain(|connection| checkpoint::changed_sets(connection, workspace, since_seq, seq))?;
+    let segment = reader.plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
+    let kept: Vec<(i64, u64)> = changed.into_iter().filter(|(set, _)| state.contains_set(*set)).collect();
+    for &(set, set_seq) in &kept {
+        let bytes = state.set(set).to_bytes();
+        on_committer(committer, move |connection| {
+            checkpoint::snapshot_insert(connection, workspace, set, set_seq, &bytes)
+        })?;
+    }
+    let position = state.next_position;
+    on_committer(committer, move |connection| {
+        checkpoint::snapshot_insert(connection, workspace, checkpoint::PERSONS_SET, seq, &segment)?;
+        checkpoint::finish(connection, workspace, &state)
+    })?;
+    hosted.checkpoint_seq.store(seq, Ordering::Relaxed);
+    hosted.checkpoint_position.store(position, Ordering::Relaxed);
+    for (set, set_seq) in kept {
+        on_committer(committer, move |connection| checkpoint::prune(connection, workspace, set, set_seq))?;
+    }
+    tracing::debug!(workspace, seq, "checkpoint written");
+    Ok(())
+}
+
+fn on_committer(
+    committer: &Sender<Task>,
+    work: impl FnOnce(&mut Connection) -> Result<(), Error> + Send + 'static,
+) -> Result<(), Error> {
+    let (reply, answer) = oneshot::channel();
+    committer.send(Task::Exclusive(Box::new(work), reply)).map_err(|_| stopped())?;
+    answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+}
+
+/// The head's seq as the database has it, for the tests of this crate.
+#[doc(hidden)]
+impl Store {
+    pub async fn head_seq(&self, workspace: i64) -> Result<u64, Error> {
+        self.plain_read(move |connection| head::seq(connection, workspace)).await
+    }
+}
