@@ -64,10 +64,7 @@ impl Dictionary {
         out.resize(keys.len(), None);
         for (piece, out) in keys.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
             for_each_shard(piece, |shard, order| {
-                let shard = self.shards[shard].read();
-                for &index in order {
-                    out[index as usize] = shard.get(&piece[index as usize]);
-                }
+                self.shards[shard].read().get_all(piece, order, out);
             });
         }
     }
@@ -85,12 +82,15 @@ impl Dictionary {
     pub fn insert_all(&self, keys: &[Key], persons: &[Person]) -> u64 {
         assert_eq!(keys.len(), persons.len(), "every key has a person");
         let mut added = 0;
+        let (mut sorted_keys, mut sorted_persons) = (Vec::new(), Vec::new());
         for (keys, persons) in keys.chunks(PIECE).zip(persons.chunks(PIECE)) {
             for_each_shard(keys, |shard, order| {
+                sorted_keys.clear();
+                sorted_keys.extend(order.iter().map(|index| keys[*index as usize]));
+                sorted_persons.clear();
+                sorted_persons.extend(order.iter().map(|index| persons[*index as usize]));
                 let mut shard = self.shards[shard].write();
-                for &index in order {
-                    added += u64::from(shard.insert(keys[index as usize], persons[index as usize]));
-                }
+                added += shard.insert_all(&sorted_keys, &sorted_persons) as u64;
             });
         }
         added

@@ -375,3 +375,47 @@ impl<'a> IntoIterator for &'a Set {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many chunks both sets share.
+    fn shared(a: &Set, b: &Set) -> usize {
+        common(a.chunks(), b.chunks())
+            .filter(|(a, b)| Arc::ptr_eq(&a.container, &b.container))
+            .count()
+    }
+
+    #[test]
+    fn a_change_copies_only_the_chunks_it_touches() {
+        let before: Set = (0..20u32 << 16).filter(|person| person % 3 == 0).collect();
+        let more = Set::from_sorted(&[(5 << 16) + 2, 40 << 16]);
+        let mut after = before.clone();
+        after.insert_all(&more);
+        assert_eq!((after.chunks().len(), shared(&before, &after)), (21, 19));
+        assert_eq!(shared(&more, &after), 1);
+        after.remove_all(&more);
+        assert_eq!((after.chunks().len(), shared(&before, &after)), (20, 19));
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn what_changes_nothing_copies_no_chunk() {
+        let before: Set = (0..20u32 << 16).filter(|person| person % 3 == 0).collect();
+        let members = Set::from_sorted(&[0, 3, 9 << 16]);
+        let mut after = before.clone();
+        after.insert_all(&members);
+        after.remove_all(&Set::from_sorted(&[1, (9 << 16) + 1]));
+        assert_eq!(shared(&before, &after), 20);
+        assert_eq!(shared(&before, &before.or(&members)), 20);
+        assert_eq!(
+            shared(&members, &before.and(&members)),
+            members.chunks().len()
+        );
+        assert_eq!(
+            shared(&before, &before.and_not(&Set::from_sorted(&[1]))),
+            20
+        );
+    }
+}

@@ -1,120 +1,228 @@
-//! One shard of the dictionary: open addressing over flat arrays.
+//! One shard of the dictionary: an open-addressed table over a flat array of keys and persons.
 //!
-//! A slot is 32 bits: an 8-bit tag of the key and a 24-bit index into `keys` and `persons`. A key's home is its hash scaled to
-//! the number of slots, so that tables need not be powers of two and grow by a part of themselves. Not thread-safe by itself.
+//! The table is made of buckets of eight slots, four bytes a slot: an 8-bit tag of the key and a 24-bit index into `entries`.
+//! A key's home bucket is its hash scaled to the number of buckets, so that a table need not be a power of two and grows by a
+//! part of itself; a key whose home is full goes to the next bucket with room. A look-up compares eight tags in one word,
+//! and nearly always reads one line of the table and one entry. Not thread-safe by itself.
 //!
-//! Invariant: every key's slot is reachable from its home without crossing an empty slot; at most four in five slots are
-//! taken; indices are dense.
+//! Invariant: between a key's home and its bucket every bucket is full; at most four slots in five are taken; indices are
+//! dense.
 
 use crate::Person;
 use crate::key::Key;
 
-const EMPTY: u32 = u32::MAX;
-const INDEX_BITS: u32 = 24;
-const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
-/// One less than the indices there are, so that no taken slot looks empty.
-const KEYS_MAX: usize = INDEX_MASK as usize;
+/// The slots of a bucket.
+const WIDTH: usize = 8;
+/// An index has 24 bits.
+const ENTRIES_MAX: usize = 1 << 24;
+/// Keys that a batch has under way at once, so that their cache misses overlap.
+const AHEAD: usize = 32;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = ONES << 7;
+
+/// Eight slots; 32 bytes, so that none spans two cache lines. A slot with tag 0 is empty.
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct Bucket {
+    tags: u64,
+    high: u64,
+    low: [u16; WIDTH],
+}
+
+impl Bucket {
+    /// The slots with this tag, as the high bits of their bytes; rarely one too many, which comparing keys sorts out.
+    fn matches(&self, tag: u8) -> u64 {
+        let differences = self.tags ^ (u64::from(tag) * ONES);
+        differences.wrapping_sub(ONES) & !differences & HIGHS
+    }
+
+    /// The first empty slot.
+    fn vacancy(&self) -> Option<usize> {
+        let empty = self.tags.wrapping_sub(ONES) & !self.tags & HIGHS;
+        (empty != 0).then(|| slot_of(empty))
+    }
+
+    fn is_full(&self) -> bool {
+        self.vacancy().is_none()
+    }
+
+    fn index(&self, slot: usize) -> usize {
+        let high = (self.high >> (8 * slot)) as u8;
+        usize::from(high) << 16 | usize::from(self.low[slot])
+    }
+
+    fn set(&mut self, slot: usize, tag: u8, index: usize) {
+        let shift = 8 * slot;
+        self.tags = self.tags & !(0xff << shift) | u64::from(tag) << shift;
+        self.high = self.high & !(0xff << shift) | (index as u64 >> 16) << shift;
+        self.low[slot] = index as u16;
+    }
+}
+
+/// The first slot of a mask of high bits.
+fn slot_of(mask: u64) -> usize {
+    mask.trailing_zeros() as usize / 8
+}
+
+/// A key and its person, side by side, since who finds the one wants the other.
+#[derive(Clone, Copy)]
+struct Entry {
+    key: Key,
+    person: Person,
+}
 
 /// Keys and their persons.
 #[derive(Default)]
 pub(crate) struct Shard {
-    slots: Vec<u32>,
-    keys: Vec<Key>,
-    persons: Vec<Person>,
+    buckets: Vec<Bucket>,
+    entries: Vec<Entry>,
 }
 
-/// The tag of a key, in the place where a slot has it.
-fn tag(key: &Key) -> u32 {
-    (key.low() >> 32) as u32 & 0xff_u32
+/// The tag of a key: never 0.
+fn tag(key: &Key) -> u8 {
+    ((key.low() >> 32) as u8).max(1)
 }
 
 impl Shard {
     pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+        self.entries.len()
     }
 
-    /// The first slot to look at. The table must not be empty.
+    /// The bucket that a key belongs into; 0 in an empty table.
     fn home(&self, key: &Key) -> usize {
-        let hash = key.low() as u32;
-        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
+        let hash = key.low() & 0xffff_ffff;
+        ((hash * self.buckets.len() as u64) >> 32) as usize
     }
 
-    fn after(&self, slot: usize) -> usize {
-        if slot + 1 == self.slots.len() {
+    fn after(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() {
             0
         } else {
-            slot + 1
+            bucket + 1
         }
     }
 
-    /// The slot and the index of a key.
-    fn find(&self, key: &Key) -> Option<(usize, usize)> {
-        if self.slots.is_empty() {
-            return None;
-        }
+    /// The bucket, the slot and the index of a key; else the bucket and the slot where it would go.
+    fn find(&self, key: &Key) -> Result<(usize, usize, usize), (usize, usize)> {
         let tag = tag(key);
         let mut at = self.home(key);
         loop {
-            let slot = self.slots[at];
-            if slot == EMPTY {
-                return None;
+            let bucket = &self.buckets[at];
+            let mut matches = bucket.matches(tag);
+            while matches != 0 {
+                let slot = slot_of(matches);
+                let index = bucket.index(slot);
+                if self.entries[index].key == *key {
+                    return Ok((at, slot, index));
+                }
+                matches &= matches - 1;
             }
-            let index = (slot & INDEX_MASK) as usize;
-            if slot >> INDEX_BITS == tag && self.keys[index] == *key {
-                return Some((at, index));
+            if let Some(slot) = bucket.vacancy() {
+                return Err((at, slot));
             }
             at = self.after(at);
         }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Person> {
-        self.find(key).map(|(_, index)| self.persons[index])
+        if self.buckets.is_empty() {
+            return None;
+        }
+        self.find(key)
+            .ok()
+            .map(|(_, _, index)| self.entries[index].person)
+    }
+
+    /// Puts the person of each key that `order` names at the same place of `out`.
+    ///
+    /// In two passes over a few keys at a time: the first reads buckets, the second entries. Within a pass no read depends on
+    /// another, so that the misses overlap.
+    pub(crate) fn get_all(&self, keys: &[Key], order: &[u32], out: &mut [Option<Person>]) {
+        if self.buckets.is_empty() {
+            return;
+        }
+        let mut candidates = [0usize; AHEAD];
+        for order in order.chunks(AHEAD) {
+            for (candidate, place) in candidates.iter_mut().zip(order) {
+                let key = &keys[*place as usize];
+                let bucket = &self.buckets[self.home(key)];
+                let matches = bucket.matches(tag(key));
+                // Without a match this is some index or other, and the comparison below fails.
+                *candidate = bucket.index(slot_of(matches) % WIDTH);
+            }
+            for (candidate, place) in candidates.iter().zip(order) {
+                let key = &keys[*place as usize];
+                out[*place as usize] = match self.entries.get(*candidate) {
+                    Some(entry) if entry.key == *key => Some(entry.person),
+                    _ => self.get(key),
+                };
+            }
+        }
     }
 
     /// Adds a key; a key that is there keeps its person.
     pub(crate) fn insert(&mut self, key: Key, person: Person) -> bool {
-        if self.find(&key).is_some() {
-            return false;
-        }
-        let index = self.keys.len();
-        assert!(index < KEYS_MAX, "a shard of the dictionary is full");
         self.make_room(1);
-        self.keys.push(key);
-        self.persons.push(person);
-        self.place(index);
+        let Err((bucket, slot)) = self.find(&key) else {
+            return false;
+        };
+        let index = self.entries.len();
+        self.buckets[bucket].set(slot, tag(&key), index);
+        self.entries.push(Entry { key, person });
         true
+    }
+
+    /// Adds keys with their persons and answers how many were new; a key that is there keeps its person.
+    pub(crate) fn insert_all(&mut self, keys: &[Key], persons: &[Person]) -> usize {
+        let before = self.len();
+        self.make_room(keys.len());
+        let mut touched = 0;
+        for (keys, persons) in keys.chunks(AHEAD).zip(persons.chunks(AHEAD)) {
+            for key in keys {
+                touched |= self.buckets[self.home(key)].tags;
+            }
+            for (key, person) in keys.iter().zip(persons) {
+                self.insert(*key, *person);
+            }
+        }
+        std::hint::black_box(touched);
+        self.len() - before
     }
 
     /// Gives a key that is there another person.
     pub(crate) fn set_person(&mut self, key: &Key, person: Person) -> bool {
-        let Some((_, index)) = self.find(key) else {
+        if self.buckets.is_empty() {
+            return false;
+        }
+        let Ok((_, _, index)) = self.find(key) else {
             return false;
         };
-        self.persons[index] = person;
+        self.entries[index].person = person;
         true
     }
 
     pub(crate) fn remove(&mut self, key: &Key) -> bool {
-        let Some((slot, index)) = self.find(key) else {
+        if self.buckets.is_empty() {
+            return false;
+        }
+        let Ok((bucket, slot, index)) = self.find(key) else {
             return false;
         };
-        self.vacate(slot);
-        let last = self.keys.len() - 1;
+        self.vacate(bucket, slot);
+        let last = self.entries.len() - 1;
         if index != last {
-            let mut at = self.home(&self.keys[last]);
-            while (self.slots[at] & INDEX_MASK) as usize != last {
-                at = self.after(at);
+            let moved = self.entries[last].key;
+            if let Ok((bucket, slot, _)) = self.find(&moved) {
+                self.buckets[bucket].set(slot, tag(&moved), index);
             }
-            self.slots[at] = self.slots[at] & !INDEX_MASK | index as u32;
         }
-        self.keys.swap_remove(index);
-        self.persons.swap_remove(index);
+        self.entries.swap_remove(index);
         true
     }
 
-    /// Empties a slot and moves later ones back over it where they may.
-    fn vacate(&mut self, slot: usize) {
-        let count = self.slots.len();
+    /// Empties a slot, and moves back into it what had to pass by its bucket; then the same for the slot that this empties.
+    fn vacate(&mut self, bucket: usize, slot: usize) {
+        let count = self.buckets.len();
         let distance = |from: usize, to: usize| {
             if to >= from {
                 to - from
@@ -122,49 +230,63 @@ impl Shard {
                 to + count - from
             }
         };
-        let (mut hole, mut at) = (slot, self.after(slot));
-        while self.slots[at] != EMPTY {
-            let home = self.home(&self.keys[(self.slots[at] & INDEX_MASK) as usize]);
-            if distance(home, at) >= distance(hole, at) {
-                self.slots[hole] = self.slots[at];
-                hole = at;
+        let (mut hole, mut hole_slot) = (bucket, slot);
+        let mut was_full = self.buckets[bucket].is_full();
+        self.buckets[bucket].set(slot, 0, 0);
+        let mut at = bucket;
+        // Nothing passed by a bucket with room. There is one, since one slot in five is empty.
+        while was_full {
+            at = self.after(at);
+            if at == hole {
+                break;
             }
-            at = self.after(at);
+            was_full = self.buckets[at].is_full();
+            let passed = (0..WIDTH).find(|slot| {
+                let taken = self.buckets[at].tags >> (8 * slot) & 0xff != 0;
+                let entry = &self.entries[self.buckets[at].index(*slot)];
+                taken && distance(self.home(&entry.key), at) >= distance(hole, at)
+            });
+            if let Some(from) = passed {
+                let index = self.buckets[at].index(from);
+                self.buckets[hole].set(hole_slot, tag(&self.entries[index].key), index);
+                self.buckets[at].set(from, 0, 0);
+                (hole, hole_slot) = (at, from);
+            }
         }
-        self.slots[hole] = EMPTY;
     }
 
-    /// Puts the key at `index` into the first empty slot from its home on.
-    fn place(&mut self, index: usize) {
-        let key = self.keys[index];
-        let mut at = self.home(&key);
-        while self.slots[at] != EMPTY {
-            at = self.after(at);
+    /// Makes room for so many more keys: the entries by an eighth at least, the table by two fifths.
+    fn make_room(&mut self, more: usize) {
+        let len = self.entries.len() + more;
+        assert!(len <= ENTRIES_MAX, "a shard of the dictionary is full");
+        if self.entries.capacity() < len {
+            self.entries
+                .reserve_exact(more.max(self.entries.len() / 8).max(WIDTH));
         }
-        self.slots[at] = tag(&key) << INDEX_BITS | index as u32;
+        if len * 5 > self.buckets.len() * WIDTH * 4 {
+            let least = (len * 5).div_ceil(WIDTH * 4);
+            self.grow(least.max(self.buckets.len() * 7 / 5).max(2));
+        }
     }
 
-    /// Makes room for so many more keys: the arrays by an eighth, the slots by two fifths.
-    pub(crate) fn make_room(&mut self, more: usize) {
-        let len = self.keys.len() + more;
-        if self.keys.capacity() < len {
-            let extra = more.max(self.keys.len() / 8).max(16);
-            self.keys.reserve_exact(extra);
-            self.persons.reserve_exact(extra);
-        }
-        if len * 5 > self.slots.len() * 4 {
-            let count = (len * 5 / 4 + 1).max(self.slots.len() * 7 / 5).max(32);
-            self.slots = Vec::new();
-            self.slots.resize(count, EMPTY);
-            for index in 0..self.keys.len() {
-                self.place(index);
+    /// Builds the table anew, with so many buckets.
+    fn grow(&mut self, count: usize) {
+        self.buckets = Vec::new();
+        self.buckets = vec![Bucket::default(); count];
+        for index in 0..self.entries.len() {
+            let key = self.entries[index].key;
+            let mut at = self.home(&key);
+            loop {
+                if let Some(slot) = self.buckets[at].vacancy() {
+                    self.buckets[at].set(slot, tag(&key), index);
+                    break;
+                }
+                at = self.after(at);
             }
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u32>()
-            + self.keys.capacity() * size_of::<Key>()
-            + self.persons.capacity() * size_of::<Person>()
+        self.buckets.capacity() * size_of::<Bucket>() + self.entries.capacity() * size_of::<Entry>()
     }
 }

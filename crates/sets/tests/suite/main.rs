@@ -1,0 +1,7 @@
+//! The crate from outside: each part against a model that is too simple to be wrong.
+
+mod codecs;
+mod common;
+mod dictionary;
+mod set;
+mod working;
