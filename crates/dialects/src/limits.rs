@@ -1,0 +1,14 @@
+//! Limits of what is read from the wire. The unit is the last word of the name before `MAX`.
+
+use std::time::Duration;
+
+/// Bytes of a request body that carries identifiers: 50,000 of the longest allowed, in JSON.
+pub const BATCH_BODY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of any other request body.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Bytes read and thrown away of a body that is too large, so that its sender gets to read the answer.
+pub const DRAIN_BYTES_MAX: usize = 512 << 20;
+/// How long a body may take from its first byte to its last.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a body may pause.
+pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);

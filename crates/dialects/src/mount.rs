@@ -1,0 +1,78 @@
+//! Which dialect and workspace a request is for, before routing: `/w/{slug}/...` names a workspace, and a host name of the
+//! operator's table names a dialect's mount and possibly a workspace, so that a DNS name alone switches a client over.
+
+use std::collections::HashMap;
+
+use axum::http::{Request, Uri, header::HOST, uri::PathAndQuery};
+use domain::{Domain, Error, Mount};
+
+/// Where the requests for a host name go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostMount {
+    /// Put before the path, as in `/criteo`.
+    pub prefix: String,
+    /// The slug of a workspace.
+    pub workspace: Option<String>,
+}
+
+/// The operator's table of host names, lower-case and without port.
+pub type Hosts = HashMap<String, HostMount>;
+
+/// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions.
+/// Fails with *not found* where the workspace does not exist.
+pub async fn resolve<B>(domain: &Domain, hosts: &Hosts, request: &mut Request<B>) -> Result<(), Error> {
+    let host = host_of(request).and_then(|host| hosts.get(&host));
+    let (slug, path) = split_slug(request.uri());
+    let prefix = host.map_or("", |host| host.prefix.as_str());
+    let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
+    if prefix.is_empty() && slug.is_none() {
+        request.extensions_mut().insert(Mount::default());
+        return Ok(());
+    }
+    let rewritten = format!("{prefix}{path}");
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
+    let workspace = match slug {
+        Some(slug) => Some(domain.workspace_by_slug(&slug).await?.id),
+        None => None,
+    };
+    request.extensions_mut().insert(Mount { workspace });
+    Ok(())
+}
+
+fn host_of<B>(request: &Request<B>) -> Option<String> {
+    let host = request.headers().get(HOST)?.to_str().ok()?;
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+    });
+    Some(name.to_ascii_lowercase())
+}
+
+/// The slug of `/w/{slug}/rest` and `/rest` with the query; without a slug, the path as it is.
+fn split_slug(uri: &Uri) -> (Option<String>, &str) {
+    let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let Some(rest) = whole.strip_prefix("/w/") else { return (None, whole) };
+    match rest.find(['/', '?']) {
+        Some(end) if rest.as_bytes()[end] == b'/' => (Some(rest[..end].to_owned()), &rest[end..]),
+        _ => (None, whole),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_split_off_the_path() {
+        let split = |text: &str| {
+            let uri: Uri = text.parse().expect("a path");
+            let (slug, path) = split_slug(&uri);
+            (slug, path.to_owned())
+        };
+        assert_eq!(split("/w/acme/criteo/v1?a=/b"), (Some("acme".into()), "/criteo/v1?a=/b".into()));
+        assert_eq!(split("/criteo/v1?a=b"), (None, "/criteo/v1?a=b".into()));
+        assert_eq!(split("/w/acme"), (None, "/w/acme".into()));
+        assert_eq!(split("/w/acme?x=/y"), (None, "/w/acme?x=/y".into()));
+    }
+}

@@ -1,0 +1,23 @@
+//! What surrounds a request and its answer: the request's id, and what the log is told beyond the status.
+
+use axum::http::Extensions;
+
+/// The id of a request, set by the server's outermost layer and echoed in `x-request-id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// Put into the extensions of a response, for the log line of the request: ids and reasons, no personal data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub workspace: Option<i64>,
+    pub credential: Option<i64>,
+    /// Why it failed, where the public text does not say.
+    pub context: Option<String>,
+    /// No route of the dialect matched.
+    pub unmatched: bool,
+}
+
+/// The request's id; empty where the layer is absent (tests of a dialect alone).
+pub fn request_id(extensions: &Extensions) -> String {
+    extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
