@@ -84,6 +84,11 @@ class Throng:
         answer = web.request("GET", f"{self.url}/livez")
         assert answer.status == 200, f"/livez answered {answer.status}\n{self.describe()}"
 
+    def memory_peak(self) -> int:
+        """The most bytes that the process has ever had in memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
+
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
