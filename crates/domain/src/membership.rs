@@ -40,7 +40,11 @@ pub struct MembersEmptied {
 /// Refuses a batch with nothing in it, before it reaches the committer.
 fn not_empty(batch: &Batch) -> Result<()> {
     if batch.is_empty() {
-        return Err(Error::invalid("identifiers", "none_valid", "None of the identifiers is valid."));
+        return Err(Error::invalid(
+            "identifiers",
+            "none_valid",
+            "None of the identifiers is valid.",
+        ));
     }
     Ok(())
 }
@@ -53,7 +57,10 @@ pub(crate) fn not_too_many(identifiers: usize) -> Result<()> {
     Err(Error::TooLarge(Field {
         name: "identifiers",
         code: "too_many",
-        text: format!("A request may carry at most {} identifiers.", limits::IDENTIFIERS_MAX),
+        text: format!(
+            "A request may carry at most {} identifiers.",
+            limits::IDENTIFIERS_MAX
+        ),
     }))
 }
 
@@ -61,42 +68,90 @@ impl Domain {
     /// Begins a batch of identifiers for the caller's workspace; refuses more than 50,000.
     pub async fn batch(&self, caller: &Caller, identifiers: usize) -> Result<BatchBuilder> {
         not_too_many(identifiers)?;
-        Ok(BatchBuilder::new(self.store().keys(caller.workspace).await?, identifiers))
+        Ok(BatchBuilder::new(
+            self.store().keys(caller.workspace).await?,
+            identifiers,
+        ))
     }
 
     /// Adds people, making those that nobody knows yet. Fails where no identifier of the batch is valid.
-    pub async fn member_add(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_add(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_add", audience, batch, |tx, audience, batch| {
-            let (people, conflicts) = resolve_or_make(tx, batch)?;
-            let added = tx.set_add(audience, &people).len();
-            Ok(MemberOutcome { added, conflicts, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_add",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let (people, conflicts) = resolve_or_make(tx, batch)?;
+                let added = tx.set_add(audience, &people).len();
+                Ok(MemberOutcome {
+                    added,
+                    conflicts,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
     /// Removes everybody who holds a key of the batch; nobody is made. An identifier that names two people removes both.
-    pub async fn member_remove(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_remove(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_remove", audience, batch, |tx, audience, batch| {
-            let people = holders(tx, batch);
-            let removed = tx.set_remove(audience, &people).len();
-            Ok(MemberOutcome { removed, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_remove",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let people = holders(tx, batch);
+                let removed = tx.set_remove(audience, &people).len();
+                Ok(MemberOutcome {
+                    removed,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
     /// Makes the audience hold exactly the people of the batch. An empty batch is refused: emptying has its own verb.
-    pub async fn member_replace(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_replace(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_replace", audience, batch, |tx, audience, batch| {
-            let (people, conflicts) = resolve_or_make(tx, batch)?;
-            let before = tx.set(audience);
-            let common = before.and_len(&people);
-            let (added, removed) = (people.len() - common, before.len() - common);
-            tx.set_replace(audience, people);
-            Ok(MemberOutcome { added, removed, conflicts, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_replace",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let (people, conflicts) = resolve_or_make(tx, batch)?;
+                let before = tx.set(audience);
+                let common = before.and_len(&people);
+                let (added, removed) = (people.len() - common, before.len() - common);
+                tx.set_replace(audience, people);
+                Ok(MemberOutcome {
+                    added,
+                    removed,
+                    conflicts,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
@@ -118,7 +173,11 @@ impl Domain {
                 store::audience_update(tx, &row)?;
             }
             let (added, removed) = (outcome.added, outcome.removed);
-            store::activity_insert(tx, Some(audience), &format!("added={added} removed={removed}"))?;
+            store::activity_insert(
+                tx,
+                Some(audience),
+                &format!("added={added} removed={removed}"),
+            )?;
             Ok(Verdict::Done(MemberOutcome {
                 time: tx.meta().time,
                 valid: batch.valid,
@@ -150,16 +209,28 @@ impl Domain {
     }
 
     /// For each person of the batch, whether they are in the audience. Nobody is made.
-    pub async fn member_contains(&self, caller: &Caller, audience: i64, batch: Batch) -> Result<Vec<bool>> {
+    pub async fn member_contains(
+        &self,
+        caller: &Caller,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<Vec<bool>> {
         caller.need(Scope::AudiencesRead)?;
         let asker = caller.clone();
-        self.store().read(caller.workspace, move |read| find(read, &asker, audience, AUDIENCE)).await?;
+        self.store()
+            .read(caller.workspace, move |read| {
+                find(read, &asker, audience, AUDIENCE)
+            })
+            .await?;
         let (found, state) = self.store().persons(caller.workspace, &batch.keys).await?;
         let set = state.set(audience);
         let mut start = 0;
         let people = batch.people.iter().map(|person| {
             let end = person.end as usize;
-            let held = found[start..end].iter().flatten().any(|person| set.contains(*person));
+            let held = found[start..end]
+                .iter()
+                .flatten()
+                .any(|person| set.contains(*person));
             start = end;
             held
         });
@@ -209,7 +280,11 @@ fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
         }
     }
     for kind in Kind::ALL {
-        let people: Vec<Person> = gained.iter().filter(|(of, _)| *of == kind).map(|(_, person)| *person).collect();
+        let people: Vec<Person> = gained
+            .iter()
+            .filter(|(of, _)| *of == kind)
+            .map(|(_, person)| *person)
+            .collect();
         if !people.is_empty() {
             tx.set_add(kind.set(), &Set::from_unsorted(people));
         }
