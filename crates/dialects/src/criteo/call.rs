@@ -104,7 +104,7 @@ async fn refuse(parts: &Parts, body: Body, problem: Problem) -> Response {
 
 /// `x-ratelimit-reset` is the Unix second from which a call may be made. There is no Retry-After: the vendor sends none, and
 /// its client would wait and repeat on its own.
-fn note_rate(response: &mut Response, rate: Rate, now_ms: i64) {
+pub fn note_rate(response: &mut Response, rate: Rate, now_ms: i64) {
     let wait_ms = i64::try_from(rate.wait_ms).unwrap_or(i64::MAX);
     let free_ms = now_ms.saturating_add(wait_ms);
     let reset = free_ms.div_euclid(1_000) + i64::from(!rate.allowed && free_ms % 1_000 != 0);

@@ -12,10 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccessToken, DialectId, Domain};
+use domain::{AccessToken, DialectId, Domain, Error};
 
 use super::{
-    DIALECT, auth,
+    DIALECT, auth, call,
     error::Problem,
     form,
     media::{self, Input},
@@ -36,9 +36,33 @@ pub async fn issue(State(domain): State<Domain>, request: Request) -> Response {
     let bytes = body::read(body, limits::BODY_BYTES_MAX).await;
     let basic = auth::credentials(&parts.headers, "basic");
     match grant(&domain, &parts, basic, bytes).await {
-        Ok((client, token)) => granted(&client, token),
+        Ok((client, token)) => limited(&domain, &client, token),
         Err(refusal) => refusal.answer(basic.is_some()),
     }
+}
+
+/// Gives the token away, unless its client has made too many calls; only one whose secret was right is counted.
+fn limited(domain: &Domain, client: &str, token: AccessToken) -> Response {
+    let Some(DialectId { workspace, id, .. }) = DialectId::from_hex(client) else {
+        return granted(token);
+    };
+    let rate = domain.rate_check(DIALECT, workspace, id);
+    let mut response = match rate.filter(|rate| !rate.allowed) {
+        Some(rate) => {
+            let error = Error::RateLimited {
+                retry_after_ms: rate.wait_ms,
+            };
+            Refusal::from(Problem::from(error)).answer(false)
+        }
+        None => granted(token),
+    };
+    if let Some(rate) = rate {
+        call::note_rate(&mut response, rate, domain.now_ms());
+    }
+    let outcome = response.extensions_mut().get_or_insert_default::<Outcome>();
+    outcome.workspace = Some(workspace);
+    outcome.credential = Some(id);
+    response
 }
 
 /// Any other method than POST.
@@ -132,24 +156,18 @@ fn read_basic(basic: &str) -> Option<(String, String)> {
     ))
 }
 
-fn granted(client: &str, token: AccessToken) -> Response {
+fn granted(token: AccessToken) -> Response {
     let AccessToken {
         token: access_token,
         expires_in_s: expires_in,
     } = token;
-    let mut response = axum::Json(Token {
+    let body = Token {
         access_token,
         token_type: "Bearer",
         expires_in,
-    })
-    .into_response();
+    };
+    let mut response = axum::Json(body).into_response();
     forbid_storing(&mut response);
-    let id = DialectId::from_hex(client);
-    response.extensions_mut().insert(Outcome {
-        workspace: id.map(|id| id.workspace),
-        credential: id.map(|id| id.id),
-        ..Outcome::default()
-    });
     response
 }
 
@@ -206,6 +224,8 @@ impl From<Problem> for Refusal {
         let error = match problem.status {
             StatusCode::UNAUTHORIZED => INVALID_CLIENT,
             StatusCode::FORBIDDEN => "unauthorized_client",
+            // RFC 6749 has no word for it.
+            StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
             status if status.is_server_error() => "server_error",
             _ => INVALID_REQUEST,
         };
