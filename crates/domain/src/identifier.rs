@@ -122,7 +122,8 @@ impl Batch {
 pub struct BatchBuilder {
     secret: KeySecret,
     batch: Batch,
-    /// The keys of the batch so far; true where a key came first among its person's, who then surely holds it.
+    /// The keys of the batch so far; true where a key decided who its person is, who then
+    /// surely holds it.
     seen: HashMap<Key, bool, BuildKeyHasher>,
     /// The keys of the person at hand begin here.
     start: usize,
@@ -198,7 +199,7 @@ impl BatchBuilder {
         self.batch.kinds.push(kind);
     }
 
-    /// Ends the person at hand. One with a single key that came first for somebody else of the batch is that somebody,
+    /// Ends the person at hand. One with a single key that decided who somebody else of the batch is, is that somebody,
     /// and is dropped; other repetitions are for the command to settle.
     pub fn end_person(&mut self) {
         let (start, end) = (self.start, self.batch.keys.len());
@@ -210,13 +211,17 @@ impl BatchBuilder {
             return;
         }
         let mut overlaps = false;
+        let kinds = &self.batch.kinds[start..end];
+        let first_at = (0..kinds.len())
+            .min_by_key(|at| kinds[*at])
+            .unwrap_or_default();
         for (at, key) in self.batch.keys[start..end].iter().enumerate() {
             let first = self
                 .seen
                 .entry(*key)
                 .and_modify(|_| overlaps = true)
                 .or_insert(false);
-            *first |= at == 0;
+            *first |= at == first_at;
         }
         self.batch.people.push(PersonKeys {
             end: end as u32,

@@ -27,7 +27,7 @@ pub struct MemberOutcome {
     pub removed: u64,
     /// People in the audience now.
     pub people: u64,
-    /// Identifiers that turned out to name two people; see the identity conflicts.
+    /// Clashes: people of the request whose identifiers name somebody else too; see the identity conflicts.
     pub conflicts: u64,
 }
 
@@ -240,7 +240,7 @@ impl Domain {
 
 /// The people of a batch, made where nobody holds their keys; and how many identifiers named two people.
 ///
-/// The owner is the one who holds the first of the keys that is held. Keys that nobody holds become the owner's; keys
+/// The owner is the one who holds the first key that is held: e-mail before external id before phone, then the others. Keys that nobody holds become the owner's; keys
 /// that somebody else holds stay where they are, and the clash is noted.
 fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
     let mut found = Vec::new();
@@ -256,14 +256,20 @@ fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
                 found[at] = found[at].or_else(|| tx.person(&batch.keys[at]));
             }
         }
-        let owner = match found[range.clone()].iter().flatten().next() {
-            Some(owner) => *owner,
+        let held = range.clone().filter(|at| found[*at].is_some());
+        let owner = match held
+            .min_by_key(|at| batch.kinds[*at])
+            .and_then(|at| found[at])
+        {
+            Some(owner) => owner,
             None => tx.new_person().map_err(|_| full())?,
         };
         people.push(owner);
+        let mut clash = None;
         for at in range {
             match found[at] {
-                Some(holder) if holder != owner => {
+                Some(holder) if holder != owner && clash != Some(holder) => {
+                    clash = Some(holder);
                     conflicts += 1;
                     if conflicts <= limits::CONFLICTS_NOTED_MAX as u64 {
                         let now = tx.meta().time;
