@@ -57,6 +57,11 @@ impl Kind {
         matches!(self, Kind::External | Kind::Cookie)
     }
 
+    /// Whether a server of this version would take the identifier; for clients that check before they send.
+    pub fn check(self, value: &str) -> Result<(), Invalid> {
+        normalise(self, value).map(drop)
+    }
+
     /// The set of the people who have a key of this kind.
     pub(crate) fn set(self) -> SetId {
         -i64::from(self as u8)
