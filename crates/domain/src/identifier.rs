@@ -63,6 +63,11 @@ impl Kind {
         matches!(self, Kind::External | Kind::Cookie)
     }
 
+    /// Whether a server of this version would take the identifier; for clients that check before they send.
+    pub fn check(self, value: &str) -> Result<(), Invalid> {
+        normalise(self, value).map(drop)
+    }
+
     /// The set of the people who have a key of this kind.
     pub(crate) fn set(self) -> SetId {
         -i64::from(self as u8)
@@ -250,6 +255,48 @@ impl BatchBuilder {
     pub fn finish(mut self) -> Batch {
         self.end_person();
         self.batch
+    }
+}
+
+/// People who are asked about, in the order of the question: unlike in a [`Batch`], a repeated one is asked about again,
+/// and one without a valid identifier is nobody.
+#[derive(Debug, Default, Clone)]
+pub struct Question {
+    pub(crate) keys: Vec<Key>,
+    /// One for each person: where its keys end.
+    pub(crate) ends: Vec<usize>,
+}
+
+/// Builds a [`Question`] person by person.
+#[derive(Debug)]
+pub struct QuestionBuilder {
+    builder: BatchBuilder,
+    ends: Vec<usize>,
+}
+
+impl QuestionBuilder {
+    pub(crate) fn new(builder: BatchBuilder) -> QuestionBuilder {
+        QuestionBuilder {
+            builder,
+            ends: Vec::new(),
+        }
+    }
+
+    /// Adds an identifier to the person at hand.
+    pub fn identifier(&mut self, kind: Kind, namespace: &str, value: &str) -> Result<(), Invalid> {
+        self.builder.identifier(kind, namespace, value)
+    }
+
+    /// Ends the person at hand.
+    pub fn end_person(&mut self) {
+        self.ends.push(self.builder.batch.keys.len());
+    }
+
+    pub fn finish(self) -> Question {
+        Question {
+            keys: self.builder.batch.keys,
+            ends: self.ends,
+        }
     }
 }
 

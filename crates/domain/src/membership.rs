@@ -8,7 +8,7 @@ use crate::{
     audience::{AUDIENCE, find},
     caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
-    identifier::{Batch, BatchBuilder, Kind},
+    identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,
 };
@@ -72,6 +72,11 @@ impl Domain {
             self.store().keys(caller.workspace).await?,
             identifiers,
         ))
+    }
+
+    /// Begins a question about people of the caller's workspace; refuses more than 50,000 identifiers.
+    pub async fn question(&self, caller: &Caller, identifiers: usize) -> Result<QuestionBuilder> {
+        Ok(QuestionBuilder::new(self.batch(caller, identifiers).await?))
     }
 
     /// Adds people, making those that nobody knows yet. Fails where no identifier of the batch is valid.
@@ -208,12 +213,12 @@ impl Domain {
         .await
     }
 
-    /// For each person of the batch, whether they are in the audience. Nobody is made.
+    /// For each person of the question, whether they are in the audience. Nobody is made.
     pub async fn member_contains(
         &self,
         caller: &Caller,
         audience: i64,
-        batch: Batch,
+        question: Question,
     ) -> Result<Vec<bool>> {
         caller.need(Scope::AudiencesRead)?;
         let asker = caller.clone();
@@ -222,11 +227,13 @@ impl Domain {
                 find(read, &asker, audience, AUDIENCE)
             })
             .await?;
-        let (found, state) = self.store().persons(caller.workspace, &batch.keys).await?;
+        let (found, state) = self
+            .store()
+            .persons(caller.workspace, &question.keys)
+            .await?;
         let set = state.set(audience);
         let mut start = 0;
-        let people = batch.people.iter().map(|person| {
-            let end = person.end as usize;
+        let people = question.ends.iter().map(|&end| {
             let held = found[start..end]
                 .iter()
                 .flatten()

@@ -240,6 +240,15 @@ impl Store {
             })
     }
 
+    /// People of all loaded workspaces, as published.
+    pub fn people(&self) -> u64 {
+        let hosted = self.0.hosted.read();
+        hosted
+            .values()
+            .map(|hosted| u64::from(hosted.engine.published().next_person.saturating_sub(1)))
+            .sum()
+    }
+
     /// Commands waiting for the committer.
     pub fn queue_len(&self) -> usize {
         self.0.tasks.len()
