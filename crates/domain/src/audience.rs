@@ -392,6 +392,20 @@ impl Domain {
             .await
     }
 
+    /// [`Self::audience_update`] with the counts as they are just after it; so a repetition by idempotency key answers
+    /// the same audience with the counts of now.
+    pub async fn audience_update_counted(
+        &self,
+        context: &Context,
+        id: i64,
+        change: AudienceChange,
+    ) -> Result<Counted> {
+        let audience = self.audience_update(context, id, change).await?;
+        let count = move |read: &mut Read<'_>| Ok::<_, Error>(Counter::new(read).count(read, id));
+        let counts = self.store().read(context.caller.workspace, count).await?;
+        Ok(Counted { audience, counts })
+    }
+
     async fn update(
         &self,
         context: &Context,

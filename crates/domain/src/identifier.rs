@@ -63,6 +63,11 @@ impl Kind {
         matches!(self, Kind::External | Kind::Cookie)
     }
 
+    /// Whether a server of this version would take the identifier; for clients that check before they send.
+    pub fn check(self, value: &str) -> Result<(), Invalid> {
+        normalise(self, value).map(drop)
+    }
+
     /// The set of the people who have a key of this kind.
     pub(crate) fn set(self) -> SetId {
         -i64::from(self as u8)
@@ -122,7 +127,8 @@ impl Batch {
 pub struct BatchBuilder {
     secret: KeySecret,
     batch: Batch,
-    /// The keys of the batch so far; true where a key came first among its person's, who then surely holds it.
+    /// The keys of the batch so far; true where a key decided who its person is, who then
+    /// surely holds it.
     seen: HashMap<Key, bool, BuildKeyHasher>,
     /// The keys of the person at hand begin here.
     start: usize,
@@ -198,7 +204,7 @@ impl BatchBuilder {
         self.batch.kinds.push(kind);
     }
 
-    /// Ends the person at hand. One with a single key that came first for somebody else of the batch is that somebody,
+    /// Ends the person at hand. One with a single key that decided who somebody else of the batch is, is that somebody,
     /// and is dropped; other repetitions are for the command to settle.
     pub fn end_person(&mut self) {
         let (start, end) = (self.start, self.batch.keys.len());
@@ -210,13 +216,17 @@ impl BatchBuilder {
             return;
         }
         let mut overlaps = false;
+        let kinds = &self.batch.kinds[start..end];
+        let first_at = (0..kinds.len())
+            .min_by_key(|at| kinds[*at])
+            .unwrap_or_default();
         for (at, key) in self.batch.keys[start..end].iter().enumerate() {
             let first = self
                 .seen
                 .entry(*key)
                 .and_modify(|_| overlaps = true)
                 .or_insert(false);
-            *first |= at == 0;
+            *first |= at == first_at;
         }
         self.batch.people.push(PersonKeys {
             end: end as u32,
@@ -245,6 +255,48 @@ impl BatchBuilder {
     pub fn finish(mut self) -> Batch {
         self.end_person();
         self.batch
+    }
+}
+
+/// People who are asked about, in the order of the question: unlike in a [`Batch`], a repeated one is asked about again,
+/// and one without a valid identifier is nobody.
+#[derive(Debug, Default, Clone)]
+pub struct Question {
+    pub(crate) keys: Vec<Key>,
+    /// One for each person: where its keys end.
+    pub(crate) ends: Vec<usize>,
+}
+
+/// Builds a [`Question`] person by person.
+#[derive(Debug)]
+pub struct QuestionBuilder {
+    builder: BatchBuilder,
+    ends: Vec<usize>,
+}
+
+impl QuestionBuilder {
+    pub(crate) fn new(builder: BatchBuilder) -> QuestionBuilder {
+        QuestionBuilder {
+            builder,
+            ends: Vec::new(),
+        }
+    }
+
+    /// Adds an identifier to the person at hand.
+    pub fn identifier(&mut self, kind: Kind, namespace: &str, value: &str) -> Result<(), Invalid> {
+        self.builder.identifier(kind, namespace, value)
+    }
+
+    /// Ends the person at hand.
+    pub fn end_person(&mut self) {
+        self.ends.push(self.builder.batch.keys.len());
+    }
+
+    pub fn finish(self) -> Question {
+        Question {
+            keys: self.builder.batch.keys,
+            ends: self.ends,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes};
 pub use clock::{Clock, rfc3339};
 pub use error::{Error, Field, Result};
 pub use id::{DialectId, IdKind};
-pub use identifier::{Batch, BatchBuilder, Invalid, Kind};
+pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
 pub use membership::{MemberOutcome, MembersEmptied};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};

@@ -8,7 +8,7 @@ use crate::{
     audience::{AUDIENCE, find},
     caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
-    identifier::{Batch, BatchBuilder, Kind},
+    identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,
 };
@@ -27,7 +27,7 @@ pub struct MemberOutcome {
     pub removed: u64,
     /// People in the audience now.
     pub people: u64,
-    /// Identifiers that turned out to name two people; see the identity conflicts.
+    /// Clashes: people of the request whose identifiers name somebody else too; see the identity conflicts.
     pub conflicts: u64,
 }
 
@@ -72,6 +72,11 @@ impl Domain {
             self.store().keys(caller.workspace).await?,
             identifiers,
         ))
+    }
+
+    /// Begins a question about people of the caller's workspace; refuses more than 50,000 identifiers.
+    pub async fn question(&self, caller: &Caller, identifiers: usize) -> Result<QuestionBuilder> {
+        Ok(QuestionBuilder::new(self.batch(caller, identifiers).await?))
     }
 
     /// Adds people, making those that nobody knows yet. Fails where no identifier of the batch is valid.
@@ -208,12 +213,12 @@ impl Domain {
         .await
     }
 
-    /// For each person of the batch, whether they are in the audience. Nobody is made.
+    /// For each person of the question, whether they are in the audience. Nobody is made.
     pub async fn member_contains(
         &self,
         caller: &Caller,
         audience: i64,
-        batch: Batch,
+        question: Question,
     ) -> Result<Vec<bool>> {
         caller.need(Scope::AudiencesRead)?;
         let asker = caller.clone();
@@ -222,11 +227,13 @@ impl Domain {
                 find(read, &asker, audience, AUDIENCE)
             })
             .await?;
-        let (found, state) = self.store().persons(caller.workspace, &batch.keys).await?;
+        let (found, state) = self
+            .store()
+            .persons(caller.workspace, &question.keys)
+            .await?;
         let set = state.set(audience);
         let mut start = 0;
-        let people = batch.people.iter().map(|person| {
-            let end = person.end as usize;
+        let people = question.ends.iter().map(|&end| {
             let held = found[start..end]
                 .iter()
                 .flatten()
@@ -240,7 +247,7 @@ impl Domain {
 
 /// The people of a batch, made where nobody holds their keys; and how many identifiers named two people.
 ///
-/// The owner is the one who holds the first of the keys that is held. Keys that nobody holds become the owner's; keys
+/// The owner is the one who holds the first key that is held: e-mail before external id before phone, then the others. Keys that nobody holds become the owner's; keys
 /// that somebody else holds stay where they are, and the clash is noted.
 fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
     let mut found = Vec::new();
@@ -256,14 +263,20 @@ fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
                 found[at] = found[at].or_else(|| tx.person(&batch.keys[at]));
             }
         }
-        let owner = match found[range.clone()].iter().flatten().next() {
-            Some(owner) => *owner,
+        let held = range.clone().filter(|at| found[*at].is_some());
+        let owner = match held
+            .min_by_key(|at| batch.kinds[*at])
+            .and_then(|at| found[at])
+        {
+            Some(owner) => owner,
             None => tx.new_person().map_err(|_| full())?,
         };
         people.push(owner);
+        let mut clash = None;
         for at in range {
             match found[at] {
-                Some(holder) if holder != owner => {
+                Some(holder) if holder != owner && clash != Some(holder) => {
+                    clash = Some(holder);
                     conflicts += 1;
                     if conflicts <= limits::CONFLICTS_NOTED_MAX as u64 {
                         let now = tx.meta().time;

@@ -1,11 +1,11 @@
 //! Workspaces: tenants, each behind its own wall.
 
 use serde::{Deserialize, Serialize};
-use store::{KeepIdentifiers, Workspace, WorkspaceSecret};
+use store::{KeepIdentifiers, Verdict, Workspace, WorkspaceSecret};
 
 use crate::{
     audience::valid_name,
-    caller::{Caller, Scope},
+    caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
     limits,
     service::Domain,
@@ -42,6 +42,42 @@ impl Domain {
     /// Makes a workspace. Needs the scope installation.
     pub async fn workspace_create(&self, caller: &Caller, new: WorkspaceNew) -> Result<Workspace> {
         caller.need(Scope::Installation)?;
+        self.workspace_insert(new, self.now_ms()).await
+    }
+
+    /// [`Self::workspace_create`], noted in the activity of the caller's workspace, and safe to repeat with an
+    /// idempotency key. A workspace is not made by a command of another one, so the intention is what the key
+    /// remembers: a repetition that finds the slug taken by a workspace of the intention's own time has found its own.
+    pub async fn workspace_create_once(
+        &self,
+        context: &Context,
+        new: WorkspaceNew,
+    ) -> Result<Workspace> {
+        context.caller.need(Scope::Installation)?;
+        valid_slug(&new.slug)?;
+        valid_name("name", &new.name)?;
+        let slug = new.slug.clone();
+        let intended: i64 = self
+            .command(context, "workspace_create", 1, move |tx| {
+                store::activity_insert(tx, None, &format!("slug={slug}"))?;
+                Ok(Verdict::Done(tx.meta().time))
+            })
+            .await?;
+        let slug = new.slug.clone();
+        match self.workspace_insert(new, intended).await {
+            Err(taken @ Error::AlreadyExists(_)) if context.idempotency.is_some() => {
+                let found = self.workspace_by_slug(&slug).await?;
+                if found.created == intended {
+                    Ok(found)
+                } else {
+                    Err(taken)
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn workspace_insert(&self, new: WorkspaceNew, created: i64) -> Result<Workspace> {
         valid_slug(&new.slug)?;
         let name = valid_name("name", &new.name)?;
         let mut workspace = Workspace {
@@ -53,7 +89,7 @@ impl Domain {
             } else {
                 KeepIdentifiers::None
             },
-            created: self.now_ms(),
+            created,
         };
         let secret = WorkspaceSecret::new(self.random().bytes()?);
         workspace.id = self

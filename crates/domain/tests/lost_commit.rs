@@ -77,7 +77,9 @@ fn forward(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn(&[u8]) -> b
 /// A house whose PostgreSQL is behind a proxy.
 fn proxied() -> Option<(House, Proxy)> {
     let mut house = House::postgres()?;
-    let DatabaseUrl::Postgres(url) = &house.url else { return None };
+    let DatabaseUrl::Postgres(url) = &house.url else {
+        return None;
+    };
     let (head, name) = url.rsplit_once('/').expect("a database");
     let (user, target) = head.rsplit_once('@').expect("a user");
     let proxy = Proxy::start(target.to_owned());
@@ -88,33 +90,70 @@ fn proxied() -> Option<(House, Proxy)> {
 async fn add(domain: &Domain, audience: i64, address: &str) -> domain::MemberOutcome {
     let mut batch = domain.batch(&context("").caller, 1).await.expect("a batch");
     batch.push(Kind::Email, "", address);
-    domain.member_add(&context("add"), audience, batch.finish()).await.expect("is added in the end")
+    domain
+        .member_add(&context("add"), audience, batch.finish())
+        .await
+        .expect("is added in the end")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_is_done_once() {
-    let Some((house, proxy)) = tokio::task::block_in_place(proxied) else { return };
+    let Some((house, proxy)) = tokio::task::block_in_place(proxied) else {
+        return;
+    };
     let domain = house.open().await;
-    let new = StructureNew { name: "shop".into(), reference: None };
-    let structure = domain.structure_create(&context("s"), new).await.expect("a structure").id;
+    let new = StructureNew {
+        name: "shop".into(),
+        reference: None,
+    };
+    let structure = domain
+        .structure_create(&context("s"), new)
+        .await
+        .expect("a structure")
+        .id;
     for (order, name) in [(CUT_AFTER, "after"), (CUT_BEFORE, "before")] {
-        let new = AudienceNew { structure, name: name.into(), description: None, reference: None };
+        let new = AudienceNew {
+            structure,
+            name: name.into(),
+            description: None,
+            reference: None,
+        };
         proxy.order.store(order, Ordering::SeqCst);
         let before = domain.store().head_seq(1).await.expect("a head");
         // Were the command run twice, the second would find the name taken.
-        let audience = domain.audience_create(&context("a"), new).await.expect("is created").id;
-        assert_eq!(proxy.order.load(Ordering::SeqCst), PASS, "the proxy has cut");
-        assert_eq!(domain.store().head_seq(1).await.expect("a head"), before + 1, "{name}: logged once");
+        let audience = domain
+            .audience_create(&context("a"), new)
+            .await
+            .expect("is created")
+            .id;
+        assert_eq!(
+            proxy.order.load(Ordering::SeqCst),
+            PASS,
+            "the proxy has cut"
+        );
+        assert_eq!(
+            domain.store().head_seq(1).await.expect("a head"),
+            before + 1,
+            "{name}: logged once"
+        );
 
         proxy.order.store(order, Ordering::SeqCst);
         let outcome = add(&domain, audience, &format!("{name}@example.org")).await;
         assert_eq!((outcome.added, outcome.people), (1, 1), "{name}");
-        let counted = domain.audience_get(&context("").caller, audience).await.expect("a count");
+        let counted = domain
+            .audience_get(&context("").caller, audience)
+            .await
+            .expect("a count");
         assert_eq!(counted.counts.people, 1, "{name}");
         let again = add(&domain, audience, &format!("{name}@example.org")).await;
-        assert_eq!((again.added, again.people), (0, 1), "{name}: the engine holds what the log says");
+        assert_eq!(
+            (again.added, again.people),
+            (0, 1),
+            "{name}: the engine holds what the log says"
+        );
     }
     close(domain).await;
-    let report = tokio::task::block_in_place(|| store::verify(&house.path(), &house.url, &mut |_, _, _| {}));
+    let report =
+        tokio::task::block_in_place(|| store::verify(&house.path(), &house.url, &mut |_, _, _| {}));
     assert_eq!(report.expect("verifies").findings, Vec::<String>::new());
 }

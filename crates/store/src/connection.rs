@@ -32,9 +32,9 @@ impl Connection {
                 path,
                 size_bytes_max,
             } => Sqlite::open(path, mode, *size_bytes_max).map(Connection::Sqlite),
-            DatabaseUrl::Postgres(url) => {
-                Postgres::open(url, mode).map(Box::new).map(Connection::Postgres)
-            },
+            DatabaseUrl::Postgres(url) => Postgres::open(url, mode)
+                .map(Box::new)
+                .map(Connection::Postgres),
         }
     }
 

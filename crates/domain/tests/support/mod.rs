@@ -20,27 +20,54 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("one").join("throng.db");
         std::fs::create_dir(folder.path().join("one")).expect("a folder");
-        let url = DatabaseUrl::Sqlite { path, size_bytes_max: None };
-        House { folder, url, clock: Clock::manual(START_MS) }
+        let url = DatabaseUrl::Sqlite {
+            path,
+            size_bytes_max: None,
+        };
+        House {
+            folder,
+            url,
+            clock: Clock::manual(START_MS),
+        }
     }
 
     /// Nothing where this run has no PostgreSQL; `scripts/test` always has one.
     pub fn postgres() -> Option<House> {
         let Ok(admin) = std::env::var("THRONG_TEST_POSTGRES") else {
-            assert!(std::env::var("CI").is_err(), "THRONG_TEST_POSTGRES is not set: run scripts/test");
+            assert!(
+                std::env::var("CI").is_err(),
+                "THRONG_TEST_POSTGRES is not set: run scripts/test"
+            );
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let name: String = folder.path().file_name().expect("a name").to_string_lossy().replace('.', "t");
-        let mut client = postgres::Client::connect(&admin, postgres::NoTls).expect("PostgreSQL answers");
-        client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("a database");
-        let url = DatabaseUrl::Postgres(format!("{}/{name}", admin.rsplit_once('/').expect("a name").0));
-        Some(House { folder, url, clock: Clock::manual(START_MS) })
+        let name: String = folder
+            .path()
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .replace('.', "t");
+        let mut client =
+            postgres::Client::connect(&admin, postgres::NoTls).expect("PostgreSQL answers");
+        client
+            .batch_execute(&format!("CREATE DATABASE \"{name}\""))
+            .expect("a database");
+        let url = DatabaseUrl::Postgres(format!(
+            "{}/{name}",
+            admin.rsplit_once('/').expect("a name").0
+        ));
+        Some(House {
+            folder,
+            url,
+            clock: Clock::manual(START_MS),
+        })
     }
 
     /// One house for each engine that this run has.
     pub fn each() -> Vec<House> {
-        std::iter::once(House::sqlite()).chain(tokio::task::block_in_place(House::postgres)).collect()
+        std::iter::once(House::sqlite())
+            .chain(tokio::task::block_in_place(House::postgres))
+            .collect()
     }
 
     pub fn engine(&self) -> &'static str {
@@ -76,7 +103,9 @@ impl House {
             rate_limits: Default::default(),
             token_life_s: 900,
         };
-        let domain = Domain::start(store, options).await.expect("the domain starts");
+        let domain = Domain::start(store, options)
+            .await
+            .expect("the domain starts");
         domain.workspace_default().await.expect("a workspace");
         domain
     }

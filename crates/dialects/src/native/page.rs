@@ -1,0 +1,181 @@
+//! Lists a page at a time, by key: `?limit=` and `?after=`, answered with the items and where the next page begins.
+
+use axum::{http::header, response::Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    call::{Answer, Call, ok},
+    problem::Problem,
+};
+
+/// Items of a page where the request names no limit.
+const LIMIT_DEFAULT: usize = 100;
+/// Items of a page at most.
+const LIMIT_MAX: usize = domain::limits::PAGE_ITEMS_MAX;
+
+/// Which page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageQuery {
+    pub limit: usize,
+    /// The id of the last item of the page before.
+    pub after: Option<i64>,
+    /// Only of this structure; for lists that know the parameter.
+    pub structure: Option<i64>,
+}
+
+/// The query parameters of every list, for the OpenAPI document; [`PageQuery`] reads them.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes, is never made")]
+pub(crate) struct PageParams {
+    /// Items of a page.
+    #[param(minimum = 1, maximum = 1_000, default = 100)]
+    limit: Option<u32>,
+    /// Where the page begins: the `next` of the page before.
+    #[param(example = "MTAw")]
+    after: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    pub items: Vec<T>,
+    /// Give it as `after` to get the next page; null on the last. A page that happens to end with the last item names
+    /// one more, empty page.
+    #[schema(example = "MTAw")]
+    pub next: Option<String>,
+}
+
+impl PageQuery {
+    /// Reads the query of a list; `filters` are the parameters that it knows besides `limit` and `after`.
+    /// An unknown parameter is refused: a filter with a typing error would list too much.
+    pub(crate) fn parse(call: &Call, filters: &[&str]) -> Result<PageQuery, Problem> {
+        let mut query = PageQuery {
+            limit: LIMIT_DEFAULT,
+            after: None,
+            structure: None,
+        };
+        let mut seen: Vec<String> = Vec::new();
+        for (name, value) in form_urlencoded::parse(call.query().as_bytes()) {
+            if seen.iter().any(|seen| *seen == name) {
+                return Err(Problem::invalid(
+                    name,
+                    "repeated",
+                    "A query parameter may be given once.",
+                ));
+            }
+            match &*name {
+                "limit" => query.limit = limit(&value)?,
+                "after" => query.after = Some(cursor_id(&value)?),
+                "structure" if filters.contains(&"structure") => {
+                    query.structure = Some(structure(&value)?)
+                }
+                _ => return Err(unknown(&name, filters)),
+            }
+            seen.push(name.into_owned());
+        }
+        Ok(query)
+    }
+
+    /// Renders a page; `id` gives what the list is ordered by.
+    pub(crate) fn answer<V, T: Serialize>(
+        &self,
+        values: Vec<V>,
+        id: impl Fn(&V) -> i64,
+        body: impl Fn(V) -> T,
+    ) -> Answer {
+        let last = values.last().filter(|_| values.len() >= self.limit);
+        let next = last.map(|last| cursor(id(last)));
+        let items = values.into_iter().map(body).collect();
+        let page = Page { items, next };
+        let mut response = ok(&page)?;
+        if let Some(next) = &page.next {
+            self.link(next, &mut response);
+        }
+        Ok(response)
+    }
+
+    /// RFC 8288. The reference is only a query, so that it holds whatever mount the list was asked through.
+    fn link(&self, next: &str, response: &mut Response) {
+        let structure = self
+            .structure
+            .map(|structure| format!("&structure={structure}"))
+            .unwrap_or_default();
+        let link = format!(
+            "<?limit={}&after={next}{structure}>; rel=\"next\"",
+            self.limit
+        );
+        if let Ok(link) = link.parse() {
+            response.headers_mut().insert(header::LINK, link);
+        }
+    }
+}
+
+fn unknown(name: &str, filters: &[&str]) -> Problem {
+    let known = [&["limit", "after"], filters].concat().join(", ");
+    let detail = format!("The query parameter is not known. The parameters are: {known}.");
+    Problem::invalid(
+        name.chars().take(64).collect::<String>(),
+        "unknown_parameter",
+        detail,
+    )
+}
+
+fn limit(text: &str) -> Result<usize, Problem> {
+    let limit = digits(text).and_then(|limit| usize::try_from(limit).ok());
+    limit
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+        .ok_or_else(|| {
+            Problem::invalid(
+                "limit",
+                "out_of_range",
+                format!("The limit must be a number from 1 to {LIMIT_MAX}."),
+            )
+        })
+}
+
+fn structure(text: &str) -> Result<i64, Problem> {
+    digits(text)
+        .ok_or_else(|| Problem::invalid("structure", "malformed", "The structure must be an id."))
+}
+
+fn digits(text: &str) -> Option<i64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn cursor(id: i64) -> String {
+    URL_SAFE_NO_PAD.encode(id.to_string())
+}
+
+fn cursor_id(text: &str) -> Result<i64, Problem> {
+    let id = URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| digits(std::str::from_utf8(&bytes).ok()?));
+    id.ok_or_else(|| {
+        Problem::invalid(
+            "after",
+            "malformed",
+            "Give the `next` of the page before as it is.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_back_and_others_refused() {
+        for id in [1, 99, (1 << 53) - 1] {
+            assert_eq!(cursor_id(&cursor(id)), Ok(id));
+        }
+        for wrong in ["", "1", "_", "LTE", "OTIyMzM3MjAzNjg1NDc3NTgwOA"] {
+            assert!(cursor_id(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! The bodies of the native API: what comes in, what goes out, and the pure conversions to and from the domain's types.
+//!
+//! A request type refuses fields that it does not know. Limits are the domain's; what is said of them here is for the
+//! OpenAPI document. All times are RFC 3339 in UTC with milliseconds, all ids are numbers below 2^53.
+
+use domain::{
+    Activity as ActivityEntry, AudienceChange, AudienceCounts, AudienceNew, Caller, Counted,
+    CredentialNew, CredentialSecret, CredentialView, IdentityConflict, Portfolio, StructureNew,
+    WorkspaceNew, rfc3339,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::{problem::Problem, time};
+
+/// A field that may be absent but not null.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A structure: it owns audiences, and credentials are given access by structure.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Structure {
+    #[schema(example = 1)]
+    pub id: i64,
+    #[schema(example = "Shop Germany")]
+    pub name: String,
+    /// The operator's own id for it.
+    #[schema(example = "shop-de")]
+    pub reference: Option<String>,
+    #[schema(format = DateTime)]
+    pub created: String,
+    /// When its name or reference last changed.
+    #[schema(format = DateTime)]
+    pub updated: String,
+}
+
+impl From<domain::Audience> for Structure {
+    fn from(structure: domain::Audience) -> Structure {
+        Structure {
+            id: structure.id,
+            name: structure.name,
+            reference: structure.reference,
+            created: rfc3339(structure.created),
+            updated: rfc3339(structure.updated),
+        }
+    }
+}
+
+/// A structure to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StructureCreate {
+    /// 1 to 255 characters, no control characters.
+    #[schema(min_length = 1, max_length = 255, example = "Shop Germany")]
+    name: String,
+    /// The operator's own id for it: 1 to 128 characters, unique in the workspace.
+    #[schema(min_length = 1, max_length = 128, example = "shop-de")]
+    reference: Option<String>,
+}
+
+impl From<StructureCreate> for StructureNew {
+    fn from(body: StructureCreate) -> StructureNew {
+        StructureNew {
+            name: body.name,
+            reference: body.reference,
+        }
+    }
+}
+
+/// What to change of a structure; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StructureUpdate {
+    /// 1 to 255 characters, no control characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// 1 to 128 characters, unique in the workspace; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    reference: Option<Option<String>>,
+}
+
+impl From<StructureUpdate> for AudienceChange {
+    fn from(body: StructureUpdate) -> AudienceChange {
+        AudienceChange {
+            name: body.name,
+            description: None,
+            reference: body.reference,
+        }
+    }
+}
+
+/// How many people an audience holds. Each number is exact.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Counts {
+    #[schema(example = 48_112)]
+    pub people: u64,
+    /// Of these, those with an e-mail address or a hash of one.
+    #[schema(example = 48_000)]
+    pub with_email: u64,
+    /// Of these, those who are known by an identifier of another kind or by a record too.
+    #[schema(example = 9_310)]
+    pub with_email_matched: u64,
+}
+
+impl From<AudienceCounts> for Counts {
+    fn from(counts: AudienceCounts) -> Counts {
+        let AudienceCounts {
+            people,
+            with_email,
+            with_email_matched,
+        } = counts;
+        Counts {
+            people,
+            with_email,
+            with_email_matched,
+        }
+    }
+}
+
+/// An audience: a set of people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Audience {
+    #[schema(example = 42)]
+    pub id: i64,
+    /// The structure that owns it.
+    #[schema(example = 1)]
+    pub structure: i64,
+    #[schema(example = "Newsletter readers")]
+    pub name: String,
+    pub description: Option<String>,
+    /// The operator's own id for it.
+    pub reference: Option<String>,
+    #[schema(format = DateTime)]
+    pub created: String,
+    /// When its name, description, reference or members last changed.
+    #[schema(format = DateTime)]
+    pub updated: String,
+    pub counts: Counts,
+}
+
+impl From<Counted> for Audience {
+    fn from(counted: Counted) -> Audience {
+        let Counted { audience, counts } = counted;
+        Audience {
+            id: audience.id,
+            structure: audience.structure,
+            name: audience.name,
+            description: audience.description,
+            reference: audience.reference,
+            created: rfc3339(audience.created),
+            updated: rfc3339(audience.updated),
+            counts: counts.into(),
+        }
+    }
+}
+
+/// An audience to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AudienceCreate {
+    /// The structure that will own it.
+    #[schema(example = 1)]
+    structure: i64,
+    /// 1 to 255 characters, no control characters; unique in the structure.
+    #[schema(min_length = 1, max_length = 255, example = "Newsletter readers")]
+    name: String,
+    /// At most 2,000 characters.
+    #[schema(max_length = 2_000)]
+    description: Option<String>,
+    /// The operator's own id for it: 1 to 128 characters, unique in the workspace.
+    #[schema(min_length = 1, max_length = 128)]
+    reference: Option<String>,
+}
+
+impl From<AudienceCreate> for AudienceNew {
+    fn from(body: AudienceCreate) -> AudienceNew {
+        let AudienceCreate {
+            structure,
+            name,
+            description,
+            reference,
+        } = body;
+        AudienceNew {
+            structure,
+            name,
+            description,
+            reference,
+        }
+    }
+}
+
+/// What to change of an audience; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AudienceUpdate {
+    /// 1 to 255 characters, no control characters; unique in the structure.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255, example = "Newsletter readers")]
+    name: Option<String>,
+    /// At most 2,000 characters; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 2_000)]
+    description: Option<Option<String>>,
+    /// 1 to 128 characters, unique in the workspace; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    reference: Option<Option<String>>,
+}
+
+impl From<AudienceUpdate> for AudienceChange {
+    fn from(body: AudienceUpdate) -> AudienceChange {
+        let AudienceUpdate {
+            name,
+            description,
+            reference,
+        } = body;
+        AudienceChange {
+            name,
+            description,
+            reference,
+        }
+    }
+}
+
+/// A credential. Its secret is shown once, when it is made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Credential {
+    #[schema(example = 7)]
+    pub id: i64,
+    /// What an OAuth client sends as `client_id`.
+    #[schema(example = "000000010100000000000007")]
+    pub client_id: String,
+    /// The protocol that it is for.
+    #[schema(example = "native")]
+    pub dialect: String,
+    #[schema(example = "nightly upload")]
+    pub name: String,
+    /// The secret's first characters, to recognise it by.
+    #[schema(example = "thr_Ab3d")]
+    pub prefix: String,
+    #[schema(example = json!(["audiences:read", "audiences:write"]))]
+    pub scopes: Vec<String>,
+    /// The ids of the structures that it may touch; null means every structure, also those made later.
+    pub structures: Option<Vec<i64>>,
+    #[schema(format = DateTime)]
+    pub created: String,
+    /// Null means that it does not expire.
+    #[schema(format = DateTime)]
+    pub expires: Option<String>,
+    /// Written about once a minute.
+    #[schema(format = DateTime)]
+    pub last_used: Option<String>,
+    #[schema(format = DateTime)]
+    pub revoked: Option<String>,
+}
+
+impl From<CredentialView> for Credential {
+    fn from(view: CredentialView) -> Credential {
+        Credential {
+            id: view.id,
+            client_id: view.client_id,
+            dialect: view.dialect,
+            name: view.name,
+            prefix: view.prefix,
+            scopes: words(&view.scopes),
+            structures: view.structures,
+            created: rfc3339(view.created),
+            expires: view.expires.map(rfc3339),
+            last_used: view.last_used.map(rfc3339),
+            revoked: view.revoked.map(rfc3339),
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A new credential with its secret, which is shown this once.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CredentialCreated {
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// A native API token, or an OAuth client's `client_secret`. The server keeps only a hash of it.
+    #[schema(example = "thr_0123456789ABCDEFGHIJKLMNOPQRSTUVabcdef")]
+    pub secret: String,
+}
+
+impl From<CredentialSecret> for CredentialCreated {
+    fn from(made: CredentialSecret) -> CredentialCreated {
+        CredentialCreated {
+            credential: made.credential.into(),
+            secret: made.secret,
+        }
+    }
+}
+
+/// A credential to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CredentialCreate {
+    /// The protocol that it is for: `native` makes an API token, others an OAuth client.
+    #[schema(example = "native")]
+    dialect: String,
+    /// 1 to 255 characters, no control characters.
+    #[schema(min_length = 1, max_length = 255, example = "nightly upload")]
+    name: String,
+    /// Of `audiences:read`, `audiences:write`, `admin` and `installation`; only those that the caller has. Absent or
+    /// empty means the first two.
+    #[serde(default)]
+    #[schema(example = json!(["audiences:read", "audiences:write"]))]
+    scopes: Vec<String>,
+    /// The ids of at most 1,000 structures that it may touch. Absent or null means what the caller may touch.
+    #[schema(max_items = 1_000)]
+    structures: Option<Vec<i64>>,
+    /// When it ends, in the future; absent or null means never.
+    #[schema(format = DateTime)]
+    expires: Option<String>,
+}
+
+impl TryFrom<CredentialCreate> for CredentialNew {
+    type Error = Problem;
+
+    fn try_from(body: CredentialCreate) -> Result<CredentialNew, Problem> {
+        let read = |text: String| {
+            time::parse(&text).ok_or_else(|| {
+                Problem::invalid(
+                    "expires",
+                    "malformed",
+                    "The expiry must be a time as in 2030-01-31T00:00:00.000Z.",
+                )
+            })
+        };
+        Ok(CredentialNew {
+            dialect: body.dialect,
+            name: body.name,
+            scopes: body.scopes.join(" "),
+            structures: body.structures,
+            expires: body.expires.map(read).transpose()?,
+        })
+    }
+}
+
+/// Two people who turned out to share an identifier. They are never merged by themselves.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Conflict {
+    pub id: i64,
+    /// The numbers of the two people, the lower first.
+    #[schema(example = json!([17, 4_711]), min_items = 2, max_items = 2)]
+    pub people: [u32; 2],
+    /// The kind of identifier that showed it.
+    #[schema(example = "email")]
+    pub kind: String,
+    #[schema(format = DateTime)]
+    pub first_seen: String,
+    #[schema(format = DateTime)]
+    pub last_seen: String,
+    /// How often it was seen.
+    #[schema(example = 1)]
+    pub times: i64,
+}
+
+impl From<IdentityConflict> for Conflict {
+    fn from(conflict: IdentityConflict) -> Conflict {
+        Conflict {
+            id: conflict.id,
+            people: [conflict.first_person, conflict.second_person],
+            kind: conflict.kind,
+            first_seen: rfc3339(conflict.first_seen),
+            last_seen: rfc3339(conflict.last_seen),
+            times: conflict.times,
+        }
+    }
+}
+
+/// Who did what, when. Holds ids and counts, never addresses.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Activity {
+    pub id: i64,
+    #[schema(format = DateTime)]
+    pub time: String,
+    /// The credential that acted; 0 is the server itself.
+    #[schema(example = 7)]
+    pub actor: i64,
+    #[schema(example = "member_add")]
+    pub verb: String,
+    /// The id of what it was done to.
+    #[schema(example = 42)]
+    pub noun: Option<i64>,
+    /// The request, as in its `x-request-id`.
+    pub request_id: String,
+    /// The number of the change in the workspace's log.
+    pub seq: Option<i64>,
+    /// Counts and the like, as `key=value` pairs.
+    #[schema(example = "added=3 removed=0")]
+    pub detail: String,
+}
+
+impl From<ActivityEntry> for Activity {
+    fn from(entry: ActivityEntry) -> Activity {
+        Activity {
+            id: entry.id,
+            time: rfc3339(entry.time),
+            actor: entry.actor,
+            verb: entry.verb,
+            noun: entry.noun,
+            request_id: entry.request_id,
+            seq: entry.seq,
+            detail: entry.detail,
+        }
+    }
+}
+
+/// Whether identifiers are kept as received, encrypted (`sealed`), or only as keyed hashes (`none`), in which case
+/// nothing can be exported by identifier.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeepIdentifiers {
+    #[default]
+    Sealed,
+    None,
+}
+
+/// A workspace: a tenant behind its own wall.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Workspace {
+    #[schema(example = 2)]
+    pub id: i64,
+    /// Names its mount, `/w/{slug}`.
+    #[schema(example = "acme")]
+    pub slug: String,
+    #[schema(example = "Acme")]
+    pub name: String,
+    pub keep_identifiers: KeepIdentifiers,
+    #[schema(format = DateTime)]
+    pub created: String,
+}
+
+impl From<domain::Workspace> for Workspace {
+    fn from(workspace: domain::Workspace) -> Workspace {
+        Workspace {
+            id: workspace.id,
+            slug: workspace.slug,
+            name: workspace.name,
+            keep_identifiers: match workspace.keep_identifiers {
+                domain::KeepIdentifiers::Sealed => KeepIdentifiers::Sealed,
+                domain::KeepIdentifiers::None => KeepIdentifiers::None,
+            },
+            created: rfc3339(workspace.created),
+        }
+    }
+}
+
+/// A workspace to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorkspaceCreate {
+    /// 1 to 63 lower-case letters, digits and inner hyphens; unique on the server.
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        example = "acme"
+    )]
+    slug: String,
+    /// 1 to 255 characters, no control characters.
+    #[schema(min_length = 1, max_length = 255, example = "Acme")]
+    name: String,
+    /// `sealed` if absent.
+    #[serde(default)]
+    #[schema(inline)]
+    keep_identifiers: KeepIdentifiers,
+}
+
+impl From<WorkspaceCreate> for WorkspaceNew {
+    fn from(body: WorkspaceCreate) -> WorkspaceNew {
+        let keep_identifiers = match body.keep_identifiers {
+            KeepIdentifiers::Sealed => true,
+            KeepIdentifiers::None => false,
+        };
+        WorkspaceNew {
+            slug: body.slug,
+            name: body.name,
+            keep_identifiers,
+        }
+    }
+}
+
+/// Who a token stands for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Me {
+    /// The id of the workspace.
+    #[schema(example = 1)]
+    pub workspace: i64,
+    /// The id of the credential.
+    #[schema(example = 7)]
+    pub credential: i64,
+    /// `admin` includes `audiences:read` and `audiences:write`.
+    #[schema(example = json!(["admin"]))]
+    pub scopes: Vec<String>,
+    /// The ids of the structures that it may touch; null means every structure.
+    pub structures: Option<Vec<i64>>,
+}
+
+impl From<Caller> for Me {
+    fn from(caller: Caller) -> Me {
+        Me {
+            workspace: caller.workspace,
+            credential: caller.credential,
+            scopes: words(&caller.scopes.as_text()),
+            structures: match caller.portfolio {
+                Portfolio::Every => None,
+                Portfolio::Only(structures) => Some(structures),
+            },
+        }
+    }
+}
