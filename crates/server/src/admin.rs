@@ -186,7 +186,7 @@ pub fn audience(command: AudienceCommand) -> Result<()> {
                 &connection,
                 "/audiences",
                 &filter,
-                &["id", "structure", "name", "people", "updated"],
+                &["id", "structure", "name", "counts.people", "updated"],
             )
         }
     }
@@ -206,7 +206,7 @@ pub fn credential(command: CredentialCommand) -> Result<()> {
                 body["structures"] = json!(structure);
             }
             if let Some(scopes) = scopes {
-                body["scopes"] = json!(scopes);
+                body["scopes"] = json!(scopes.split_whitespace().collect::<Vec<_>>());
             }
             let made = Api::new(&connection)?.post("/credentials", &body)?;
             say(&connection, &made, |made| shown_once(&dialect, made))
@@ -273,24 +273,30 @@ fn list(
         .iter()
         .map(|item| columns.iter().map(|column| cell(item, column)).collect())
         .collect();
-    output::table(columns, &rows)
+    let heading: Vec<&str> = columns
+        .iter()
+        .map(|column| column.rsplit('.').next().unwrap_or(column))
+        .collect();
+    output::table(&heading, &rows)
 }
 
+/// A field, or one of a field's (`counts.people`), as text for people.
 fn cell(item: &Value, name: &str) -> String {
-    match item.get(name) {
-        None | Some(Value::Null) => {
-            if name == "structures" {
-                "every".into()
-            } else {
-                "-".into()
-            }
-        }
+    let found = name
+        .split('.')
+        .try_fold(item, |value, name| value.get(name));
+    match found {
+        None | Some(Value::Null) if name == "structures" => "every".into(),
+        None | Some(Value::Null) => "-".into(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) => values
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        Some(Value::Array(values)) => {
+            let words = values.iter().map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            });
+            words.collect::<Vec<_>>().join(",")
+        }
         Some(value) => value.to_string(),
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     demo,
     failure::{Failure, Result},
     import::{self, ImportAudience},
+    maintenance::{self, Place},
     output, serve,
 };
 
@@ -66,6 +67,24 @@ enum Command {
     /// Bring files into a running server
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Copy the whole database to a file, beside a running server; the master key is not in it
+    Backup {
+        /// A file that does not exist yet
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Bring a backup into an empty database; either engine takes the backup of either
+    Restore {
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Recount every set from the log and check its hash chain, beside a running server
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,7 +227,7 @@ impl ServeArgs {
 }
 
 /// Our variables; one of them that is no text is refused, others do not matter.
-fn environment() -> Result<Vec<(String, String)>> {
+pub fn environment() -> Result<Vec<(String, String)>> {
     let ours =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     ours.filter(|(name, _)| name.starts_with("THRONG_"))
@@ -269,6 +288,9 @@ pub fn run() -> Result<()> {
         Command::Audience(command) => admin::audience(command),
         Command::Credential(command) => admin::credential(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
+        Command::Backup { file, place } => maintenance::backup(&place, &file),
+        Command::Restore { file, place } => maintenance::restore(&place, &file),
+        Command::Verify { place } => maintenance::verify(&place),
     }
 }
 

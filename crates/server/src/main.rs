@@ -17,6 +17,7 @@ mod interrupt;
 mod layers;
 mod listener;
 mod logging;
+mod maintenance;
 mod metrics;
 mod output;
 mod people;

@@ -95,8 +95,8 @@ pub async fn start_domain(
 }
 
 /// The routes of every dialect, each under its own paths.
-pub fn dialect_routes(_domain: &Domain) -> Router {
-    Router::new()
+pub fn dialect_routes(domain: &Domain) -> Router {
+    dialects::native::router(domain.clone()).merge(dialects::criteo::router(domain.clone()))
 }
 
 /// Threads for connections; database work runs on the store's own.
