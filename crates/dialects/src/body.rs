@@ -19,19 +19,36 @@ pub enum BodyError {
 
 /// Reads a whole body of at most `bytes_max` bytes.
 pub async fn read(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
-    read_within(body, bytes_max, limits::BODY_TIME_MAX, limits::BODY_PAUSE_MAX).await
+    read_within(
+        body,
+        bytes_max,
+        limits::BODY_TIME_MAX,
+        limits::BODY_PAUSE_MAX,
+    )
+    .await
 }
 
-async fn read_within(mut body: Body, bytes_max: usize, time_max: Duration, pause_max: Duration) -> Result<Bytes, BodyError> {
+async fn read_within(
+    mut body: Body,
+    bytes_max: usize,
+    time_max: Duration,
+    pause_max: Duration,
+) -> Result<Bytes, BodyError> {
     let until = Instant::now() + time_max;
     let (mut first, mut rest): (Option<Bytes>, Vec<u8>) = (None, Vec::new());
     let mut seen = 0usize;
     loop {
         let frame = timeout_at(until, timeout(pause_max, body.frame())).await;
-        let Ok(Ok(frame)) = frame else { return Err(BodyError::Incomplete) };
+        let Ok(Ok(frame)) = frame else {
+            return Err(BodyError::Incomplete);
+        };
         let Some(frame) = frame else { break };
-        let Ok(frame) = frame else { return Err(BodyError::Incomplete) };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(frame) = frame else {
+            return Err(BodyError::Incomplete);
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         seen += data.len();
         if seen > bytes_max {
             (first, rest) = (None, Vec::new());
@@ -58,7 +75,13 @@ mod tests {
     use super::*;
 
     async fn read_short(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
-        read_within(body, bytes_max, Duration::from_millis(200), Duration::from_millis(50)).await
+        read_within(
+            body,
+            bytes_max,
+            Duration::from_millis(200),
+            Duration::from_millis(50),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -77,7 +100,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_stalls_is_refused() {
-        let (_sender, body) = http_body_util::channel::Channel::<Bytes, std::convert::Infallible>::new(1);
-        assert_eq!(read_short(Body::new(body), 3).await, Err(BodyError::Incomplete));
+        let (_sender, body) =
+            http_body_util::channel::Channel::<Bytes, std::convert::Infallible>::new(1);
+        assert_eq!(
+            read_short(Body::new(body), 3).await,
+            Err(BodyError::Incomplete)
+        );
     }
 }

@@ -20,7 +20,11 @@ pub type Hosts = HashMap<String, HostMount>;
 
 /// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions.
 /// Fails with *not found* where the workspace does not exist.
-pub async fn resolve<B>(domain: &Domain, hosts: &Hosts, request: &mut Request<B>) -> Result<(), Error> {
+pub async fn resolve<B>(
+    domain: &Domain,
+    hosts: &Hosts,
+    request: &mut Request<B>,
+) -> Result<(), Error> {
     let host = host_of(request).and_then(|host| hosts.get(&host));
     let (slug, path) = split_slug(request.uri());
     let prefix = host.map_or("", |host| host.prefix.as_str());
@@ -31,7 +35,8 @@ pub async fn resolve<B>(domain: &Domain, hosts: &Hosts, request: &mut Request<B>
     }
     let rewritten = format!("{prefix}{path}");
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
+    parts.path_and_query =
+        Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
     let workspace = match slug {
         Some(slug) => Some(domain.workspace_by_slug(&slug).await?.id),
@@ -44,7 +49,11 @@ pub async fn resolve<B>(domain: &Domain, hosts: &Hosts, request: &mut Request<B>
 fn host_of<B>(request: &Request<B>) -> Option<String> {
     let host = request.headers().get(HOST)?.to_str().ok()?;
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
+        if port.bytes().all(|byte| byte.is_ascii_digit()) {
+            name
+        } else {
+            host
+        }
     });
     Some(name.to_ascii_lowercase())
 }
@@ -52,7 +61,9 @@ fn host_of<B>(request: &Request<B>) -> Option<String> {
 /// The slug of `/w/{slug}/rest` and `/rest` with the query; without a slug, the path as it is.
 fn split_slug(uri: &Uri) -> (Option<String>, &str) {
     let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let Some(rest) = whole.strip_prefix("/w/") else { return (None, whole) };
+    let Some(rest) = whole.strip_prefix("/w/") else {
+        return (None, whole);
+    };
     match rest.find(['/', '?']) {
         Some(end) if rest.as_bytes()[end] == b'/' => (Some(rest[..end].to_owned()), &rest[end..]),
         _ => (None, whole),
@@ -70,7 +81,10 @@ mod tests {
             let (slug, path) = split_slug(&uri);
             (slug, path.to_owned())
         };
-        assert_eq!(split("/w/acme/criteo/v1?a=/b"), (Some("acme".into()), "/criteo/v1?a=/b".into()));
+        assert_eq!(
+            split("/w/acme/criteo/v1?a=/b"),
+            (Some("acme".into()), "/criteo/v1?a=/b".into())
+        );
         assert_eq!(split("/criteo/v1?a=b"), (None, "/criteo/v1?a=b".into()));
         assert_eq!(split("/w/acme"), (None, "/w/acme".into()));
         assert_eq!(split("/w/acme?x=/y"), (None, "/w/acme?x=/y".into()));

@@ -19,5 +19,8 @@ pub struct Outcome {
 
 /// The request's id; empty where the layer is absent (tests of a dialect alone).
 pub fn request_id(extensions: &Extensions) -> String {
-    extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    extensions
+        .get::<RequestId>()
+        .map(|id| id.0.clone())
+        .unwrap_or_default()
 }

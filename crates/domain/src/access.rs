@@ -73,7 +73,12 @@ pub(crate) struct CachedCredential {
 
 fn view(workspace: i64, credential: Credential) -> CredentialView {
     CredentialView {
-        client_id: DialectId { workspace, kind: IdKind::Credential, id: credential.id }.to_hex(),
+        client_id: DialectId {
+            workspace,
+            kind: IdKind::Credential,
+            id: credential.id,
+        }
+        .to_hex(),
         structures: (!credential.every_structure).then_some(credential.structures),
         id: credential.id,
         dialect: credential.dialect,
@@ -102,26 +107,39 @@ impl Domain {
         context.caller.need(Scope::Admin)?;
         let name = valid_name("name", &new.name)?;
         if !dialects.contains(&new.dialect.as_str()) {
-            let text = format!("The dialect is not known. The dialects are: {}.", dialects.join(", "));
+            let text = format!(
+                "The dialect is not known. The dialects are: {}.",
+                dialects.join(", ")
+            );
             return Err(Error::invalid("dialect", "unknown", text));
         }
         let scopes = self.scopes_of(&context.caller, &new)?;
         let structures = structures_of(&context.caller, new.structures)?;
         if new.expires.is_some_and(|expires| expires <= self.now_ms()) {
-            return Err(Error::invalid("expires", "past", "The expiry must be in the future."));
+            return Err(Error::invalid(
+                "expires",
+                "past",
+                "The expiry must be in the future.",
+            ));
         }
         let secret = secret::generate(self.random())?;
         let (workspace, dialect, expires) = (context.caller.workspace, new.dialect, new.expires);
         self.command(context, "credential_create", 1, move |tx| {
             for &structure in structures.iter().flatten() {
-                crate::audience::find(tx, &Caller::server(workspace), structure, crate::audience::STRUCTURE).map_err(
-                    |error| match error {
-                        Error::NotFound(_) => {
-                            Error::invalid("structures", "unknown", format!("There is no structure {structure}."))
-                        }
-                        error => error,
-                    },
-                )?;
+                crate::audience::find(
+                    tx,
+                    &Caller::server(workspace),
+                    structure,
+                    crate::audience::STRUCTURE,
+                )
+                .map_err(|error| match error {
+                    Error::NotFound(_) => Error::invalid(
+                        "structures",
+                        "unknown",
+                        format!("There is no structure {structure}."),
+                    ),
+                    error => error,
+                })?;
             }
             let credential = Credential {
                 id: tx.next_id(),
@@ -139,7 +157,10 @@ impl Domain {
             };
             store::credential_insert(tx, &credential, dialect == NATIVE)?;
             store::activity_insert(tx, Some(credential.id), &format!("dialect={dialect}"))?;
-            Ok(Verdict::Done(CredentialSecret { credential: view(workspace, credential), secret: secret.clone() }))
+            Ok(Verdict::Done(CredentialSecret {
+                credential: view(workspace, credential),
+                secret: secret.clone(),
+            }))
         })
         .await
     }
@@ -157,13 +178,21 @@ impl Domain {
     }
 
     /// Credentials with `id > after`, revoked ones too. Needs the scope admin.
-    pub async fn credential_list(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<CredentialView>> {
+    pub async fn credential_list(
+        &self,
+        caller: &Caller,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<CredentialView>> {
         caller.need(Scope::Admin)?;
         let (workspace, limit) = (caller.workspace, limit.clamp(1, limits::PAGE_ITEMS_MAX));
         self.store()
             .read(workspace, move |read| {
                 let page = store::credential_page(read, after, limit as i64)?;
-                Ok(page.into_iter().map(|credential| view(workspace, credential)).collect())
+                Ok(page
+                    .into_iter()
+                    .map(|credential| view(workspace, credential))
+                    .collect())
             })
             .await
     }
@@ -195,24 +224,47 @@ impl Domain {
         client_secret: &str,
     ) -> Result<AccessToken> {
         let id = DialectId::from_hex(client_id).filter(|id| id.kind == IdKind::Credential);
-        let id = id.filter(|_| secret::well_formed(client_secret)).ok_or(BAD_CREDENTIAL)?;
-        let credential = self.credential_live(mount, id.workspace, id.id, dialect).await?;
-        let same: bool = secret::hash(client_secret).ct_eq(&credential.secret_hash).into();
+        let id = id
+            .filter(|_| secret::well_formed(client_secret))
+            .ok_or(BAD_CREDENTIAL)?;
+        let credential = self
+            .credential_live(mount, id.workspace, id.id, dialect)
+            .await?;
+        let same: bool = secret::hash(client_secret)
+            .ct_eq(&credential.secret_hash)
+            .into();
         if !same {
             return Err(BAD_CREDENTIAL);
         }
         self.note_use(id.workspace, &credential);
-        self.tokens().issue(dialect, id.workspace, id.id, self.now_ms(), self.token_life_s())
+        self.tokens().issue(
+            dialect,
+            id.workspace,
+            id.id,
+            self.now_ms(),
+            self.token_life_s(),
+        )
     }
 
     /// The caller behind an access token of [`Self::token_issue`].
-    pub async fn caller_by_access_token(&self, mount: Mount, dialect: &str, token: &str) -> Result<Caller> {
-        let claims = self.tokens().verify(dialect, token, self.now_ms()).ok_or(BAD_TOKEN)?;
+    pub async fn caller_by_access_token(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        token: &str,
+    ) -> Result<Caller> {
+        let claims = self
+            .tokens()
+            .verify(dialect, token, self.now_ms())
+            .ok_or(BAD_TOKEN)?;
         let id = claims.sub.parse().map_err(|_| BAD_TOKEN)?;
-        let credential = self.credential_live(mount, claims.ws, id, dialect).await.map_err(|error| match error {
-            Error::Unauthenticated(_) => BAD_TOKEN,
-            error => error,
-        })?;
+        let credential = self
+            .credential_live(mount, claims.ws, id, dialect)
+            .await
+            .map_err(|error| match error {
+                Error::Unauthenticated(_) => BAD_TOKEN,
+                error => error,
+            })?;
         caller(claims.ws, &credential)
     }
 
@@ -226,7 +278,9 @@ impl Domain {
         let (workspace, id) = match known {
             Some(known) => known,
             None => {
-                let owner = store::token_owner(self.store(), hash).await?.ok_or(BAD_CREDENTIAL)?;
+                let owner = store::token_owner(self.store(), hash)
+                    .await?
+                    .ok_or(BAD_CREDENTIAL)?;
                 (owner.workspace, owner.credential)
             }
         };
@@ -238,16 +292,29 @@ impl Domain {
     /// Who holds a token does not change, so a look-up need not be repeated while the credential is cached.
     fn cached_by_hash(&self, hash: &[u8]) -> Option<(i64, i64)> {
         let cache = self.credential_cache().lock();
-        cache.iter().find(|(_, cached)| cached.credential.secret_hash == hash).map(|(id, _)| *id)
+        cache
+            .iter()
+            .find(|(_, cached)| cached.credential.secret_hash == hash)
+            .map(|(id, _)| *id)
     }
 
     /// The credential if it is for this dialect, of the mount's workspace, not revoked and not expired.
-    async fn credential_live(&self, mount: Mount, workspace: i64, id: i64, dialect: &str) -> Result<Arc<Credential>> {
+    async fn credential_live(
+        &self,
+        mount: Mount,
+        workspace: i64,
+        id: i64,
+        dialect: &str,
+    ) -> Result<Arc<Credential>> {
         if mount.workspace.is_some_and(|named| named != workspace) {
             return Err(BAD_CREDENTIAL);
         }
         let now = self.now_ms();
-        let cached = self.credential_cache().lock().get(&(workspace, id)).cloned();
+        let cached = self
+            .credential_cache()
+            .lock()
+            .get(&(workspace, id))
+            .cloned();
         let fresh = cached.filter(|cached| now - cached.read_ms < limits::CREDENTIAL_CACHED_MS);
         let credential = match fresh {
             Some(cached) => cached.credential,
@@ -263,7 +330,9 @@ impl Domain {
     async fn credential_read(&self, workspace: i64, id: i64, now: i64) -> Result<Arc<Credential>> {
         let found = self
             .store()
-            .read(workspace, move |read| Ok::<_, Error>(store::credential_get(read, id)?))
+            .read(workspace, move |read| {
+                Ok::<_, Error>(store::credential_get(read, id)?)
+            })
             .await?
             .ok_or(BAD_CREDENTIAL)?;
         let credential = Arc::new(found);
@@ -271,14 +340,23 @@ impl Domain {
         if cache.len() >= limits::CREDENTIALS_CACHED_MAX {
             cache.clear();
         }
-        cache.insert((workspace, id), CachedCredential { credential: Arc::clone(&credential), read_ms: now });
+        cache.insert(
+            (workspace, id),
+            CachedCredential {
+                credential: Arc::clone(&credential),
+                read_ms: now,
+            },
+        );
         Ok(credential)
     }
 
     /// Writes the time of the last use now and then, behind the request's back.
     fn note_use(&self, workspace: i64, credential: &Credential) {
         let now = self.now_ms();
-        if credential.last_used.is_some_and(|used| now - used < limits::LAST_USED_EVERY_MS) {
+        if credential
+            .last_used
+            .is_some_and(|used| now - used < limits::LAST_USED_EVERY_MS)
+        {
             return;
         }
         let id = credential.id;
@@ -304,7 +382,12 @@ fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {
     } else {
         Portfolio::Only(credential.structures.clone())
     };
-    Ok(Caller { workspace, credential: credential.id, scopes: Scopes::parse(&credential.scopes)?, portfolio })
+    Ok(Caller {
+        workspace,
+        credential: credential.id,
+        scopes: Scopes::parse(&credential.scopes)?,
+        portfolio,
+    })
 }
 
 /// The portfolio of a new credential, within that of its maker.
@@ -318,7 +401,10 @@ fn structures_of(caller: &Caller, structures: Option<Vec<i64>>) -> Result<Option
     structures.sort_unstable();
     structures.dedup();
     if structures.len() > limits::PORTFOLIO_MAX {
-        let text = format!("A portfolio holds at most {} structures.", limits::PORTFOLIO_MAX);
+        let text = format!(
+            "A portfolio holds at most {} structures.",
+            limits::PORTFOLIO_MAX
+        );
         return Err(Error::invalid("structures", "too_many", text));
     }
     for &structure in &structures {

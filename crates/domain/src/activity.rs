@@ -11,11 +11,21 @@ use crate::{
 
 impl Domain {
     /// Entries with `id < before` (all where nothing is given), newest first. Needs the scope admin.
-    pub async fn activity_list(&self, caller: &Caller, before: Option<i64>, limit: usize) -> Result<Vec<Activity>> {
+    pub async fn activity_list(
+        &self,
+        caller: &Caller,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Activity>> {
         caller.need(Scope::Admin)?;
-        let (before, limit) = (before.unwrap_or(i64::MAX), limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64);
+        let (before, limit) = (
+            before.unwrap_or(i64::MAX),
+            limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64,
+        );
         self.store()
-            .read(caller.workspace, move |read| Ok(store::activity_page(read, before, limit)?))
+            .read(caller.workspace, move |read| {
+                Ok(store::activity_page(read, before, limit)?)
+            })
             .await
     }
 }

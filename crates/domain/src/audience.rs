@@ -57,47 +57,84 @@ pub struct Counted {
 pub(crate) fn valid_name(field: &'static str, name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Error::invalid(field, "required", "The name must not be empty."));
+        return Err(Error::invalid(
+            field,
+            "required",
+            "The name must not be empty.",
+        ));
     }
     if name.chars().count() > limits::NAME_CHARS_MAX {
-        let text = format!("The name must not be longer than {} characters.", limits::NAME_CHARS_MAX);
+        let text = format!(
+            "The name must not be longer than {} characters.",
+            limits::NAME_CHARS_MAX
+        );
         return Err(Error::invalid(field, "too_long", text));
     }
     if name.chars().any(char::is_control) {
-        return Err(Error::invalid(field, "malformed", "The name must not hold control characters."));
+        return Err(Error::invalid(
+            field,
+            "malformed",
+            "The name must not hold control characters.",
+        ));
     }
     Ok(name.to_owned())
 }
 
 fn valid_description(description: Option<String>) -> Result<Option<String>> {
-    let Some(text) = description else { return Ok(None) };
+    let Some(text) = description else {
+        return Ok(None);
+    };
     if text.chars().count() > limits::DESCRIPTION_CHARS_MAX {
-        let text = format!("The description must not be longer than {} characters.", limits::DESCRIPTION_CHARS_MAX);
+        let text = format!(
+            "The description must not be longer than {} characters.",
+            limits::DESCRIPTION_CHARS_MAX
+        );
         return Err(Error::invalid("description", "too_long", text));
     }
     // PostgreSQL's text cannot hold it.
     if text.contains('\0') {
-        return Err(Error::invalid("description", "malformed", "The description must not hold a NUL character."));
+        return Err(Error::invalid(
+            "description",
+            "malformed",
+            "The description must not hold a NUL character.",
+        ));
     }
     Ok(Some(text))
 }
 
 fn valid_reference(reference: Option<String>) -> Result<Option<String>> {
-    let Some(text) = reference else { return Ok(None) };
+    let Some(text) = reference else {
+        return Ok(None);
+    };
     let trimmed = text.trim();
-    if trimmed.is_empty() || trimmed.chars().count() > limits::REFERENCE_CHARS_MAX || trimmed.contains(char::is_control) {
-        let text = format!("The reference must be 1 to {} characters.", limits::REFERENCE_CHARS_MAX);
+    if trimmed.is_empty()
+        || trimmed.chars().count() > limits::REFERENCE_CHARS_MAX
+        || trimmed.contains(char::is_control)
+    {
+        let text = format!(
+            "The reference must be 1 to {} characters.",
+            limits::REFERENCE_CHARS_MAX
+        );
         return Err(Error::invalid("reference", "malformed", text));
     }
     Ok(Some(trimmed.to_owned()))
 }
 
 fn taken(name: &'static str, text: &str) -> Error {
-    Error::AlreadyExists(Field { name, code: "already_used", text: text.into() })
+    Error::AlreadyExists(Field {
+        name,
+        code: "already_used",
+        text: text.into(),
+    })
 }
 
 /// The audience or structure, if the caller may touch it: unknown is *not found*, outside the portfolio is *forbidden*.
-pub(crate) fn find(sql: &mut dyn Sql, caller: &Caller, id: i64, noun: &'static str) -> Result<Audience> {
+pub(crate) fn find(
+    sql: &mut dyn Sql,
+    caller: &Caller,
+    id: i64,
+    noun: &'static str,
+) -> Result<Audience> {
     let audience = store::audience_get(sql, id)?.ok_or(Error::NotFound(noun))?;
     if (audience.kind == AudienceKind::Structure) != (noun == STRUCTURE) {
         return Err(Error::NotFound(noun));
@@ -114,15 +151,22 @@ fn name_free(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
         return Ok(());
     }
     match store::audience_by_name(tx, audience.structure, &audience.name)? {
-        Some(other) if other.id != audience.id => Err(taken("name", "Another audience of the structure has this name.")),
+        Some(other) if other.id != audience.id => Err(taken(
+            "name",
+            "Another audience of the structure has this name.",
+        )),
         _ => Ok(()),
     }
 }
 
 fn reference_free(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
-    let Some(reference) = &audience.reference else { return Ok(()) };
+    let Some(reference) = &audience.reference else {
+        return Ok(());
+    };
     match store::audience_by_reference(tx, reference)? {
-        Some(other) if other.id != audience.id => Err(taken("reference", "Another audience has this reference.")),
+        Some(other) if other.id != audience.id => {
+            Err(taken("reference", "Another audience has this reference."))
+        }
         _ => Ok(()),
     }
 }
@@ -134,7 +178,10 @@ fn room(tx: &mut Tx<'_, '_>) -> Result<()> {
     Err(Error::TooLarge(Field {
         name: AUDIENCE,
         code: "too_many",
-        text: format!("A workspace holds at most {} structures and audiences.", limits::AUDIENCES_MAX),
+        text: format!(
+            "A workspace holds at most {} structures and audiences.",
+            limits::AUDIENCES_MAX
+        ),
     }))
 }
 
@@ -143,9 +190,14 @@ impl Domain {
     pub async fn structure_create(&self, context: &Context, new: StructureNew) -> Result<Audience> {
         context.caller.need(Scope::Admin)?;
         if context.caller.portfolio != crate::caller::Portfolio::Every {
-            return Err(Error::Forbidden("Only a credential for every structure makes structures."));
+            return Err(Error::Forbidden(
+                "Only a credential for every structure makes structures.",
+            ));
         }
-        let (name, reference) = (valid_name("name", &new.name)?, valid_reference(new.reference)?);
+        let (name, reference) = (
+            valid_name("name", &new.name)?,
+            valid_reference(new.reference)?,
+        );
         self.command(context, "structure_create", 1, move |tx| {
             room(tx)?;
             let id = tx.next_id();
@@ -171,7 +223,12 @@ impl Domain {
     }
 
     /// The structures of the caller's portfolio with `id > after`, in order of id.
-    pub async fn structure_list(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<Audience>> {
+    pub async fn structure_list(
+        &self,
+        caller: &Caller,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Audience>> {
         caller.need(Scope::AudiencesRead)?;
         let (caller, limit) = (caller.clone(), limit.clamp(1, limits::PAGE_ITEMS_MAX));
         self.store()
@@ -180,9 +237,14 @@ impl Domain {
                 let mut after = after;
                 loop {
                     let page = store::structures_page(read, after, limits::PAGE_ITEMS_MAX as i64)?;
-                    let Some(last) = page.last() else { return Ok(found) };
+                    let Some(last) = page.last() else {
+                        return Ok(found);
+                    };
                     after = last.id;
-                    found.extend(page.into_iter().filter(|structure| caller.portfolio.has(structure.id)));
+                    found.extend(
+                        page.into_iter()
+                            .filter(|structure| caller.portfolio.has(structure.id)),
+                    );
                     if found.len() >= limit {
                         found.truncate(limit);
                         return Ok(found);
@@ -195,13 +257,23 @@ impl Domain {
     pub async fn structure_get(&self, caller: &Caller, id: i64) -> Result<Audience> {
         caller.need(Scope::AudiencesRead)?;
         let caller = caller.clone();
-        self.store().read(caller.workspace, move |read| find(read, &caller, id, STRUCTURE)).await
+        self.store()
+            .read(caller.workspace, move |read| {
+                find(read, &caller, id, STRUCTURE)
+            })
+            .await
     }
 
     /// Changes a structure's name or reference. Needs the scope admin.
-    pub async fn structure_update(&self, context: &Context, id: i64, change: AudienceChange) -> Result<Audience> {
+    pub async fn structure_update(
+        &self,
+        context: &Context,
+        id: i64,
+        change: AudienceChange,
+    ) -> Result<Audience> {
         context.caller.need(Scope::Admin)?;
-        self.update(context, "structure_update", id, STRUCTURE, change).await
+        self.update(context, "structure_update", id, STRUCTURE, change)
+            .await
     }
 
     /// Deletes a structure that has no audiences. Needs the scope admin.
@@ -211,7 +283,9 @@ impl Domain {
         self.command(context, "structure_delete", 1, move |tx| {
             find(tx, &caller, id, STRUCTURE)?;
             if store::audiences_count(tx, Some(id))? > 0 {
-                return Err(Error::Conflict("The structure still has audiences: delete them first."));
+                return Err(Error::Conflict(
+                    "The structure still has audiences: delete them first.",
+                ));
             }
             delete(tx, id)
         })
@@ -223,13 +297,18 @@ impl Domain {
     pub async fn audience_create(&self, context: &Context, new: AudienceNew) -> Result<Audience> {
         context.caller.need(Scope::AudiencesWrite)?;
         context.caller.need_structure(new.structure)?;
-        let (name, reference) = (valid_name("name", &new.name)?, valid_reference(new.reference)?);
+        let (name, reference) = (
+            valid_name("name", &new.name)?,
+            valid_reference(new.reference)?,
+        );
         let description = valid_description(new.description)?;
         let structure = new.structure;
         self.command(context, "audience_create", 1, move |tx| {
             let root = store::audience_get(tx, structure)?
                 .filter(|root| root.kind == AudienceKind::Structure)
-                .ok_or(Error::Forbidden("The structure is not in this credential's portfolio."))?;
+                .ok_or(Error::Forbidden(
+                    "The structure is not in this credential's portfolio.",
+                ))?;
             room(tx)?;
             let audience = Audience {
                 id: tx.next_id(),
@@ -271,13 +350,18 @@ impl Domain {
                 if let Some(structure) = structure {
                     store::audience_get(read, structure)?
                         .filter(|root| root.kind == AudienceKind::Structure)
-                        .ok_or(Error::Forbidden("The structure is not in this credential's portfolio."))?;
+                        .ok_or(Error::Forbidden(
+                            "The structure is not in this credential's portfolio.",
+                        ))?;
                 }
                 let found = page(read, &caller, structure, after, limit)?;
                 let counter = Counter::new(read);
                 Ok(found
                     .into_iter()
-                    .map(|audience| Counted { counts: counter.count(read, audience.id), audience })
+                    .map(|audience| Counted {
+                        counts: counter.count(read, audience.id),
+                        audience,
+                    })
                     .collect())
             })
             .await
@@ -289,19 +373,33 @@ impl Domain {
         self.store()
             .read(caller.workspace, move |read| {
                 let audience = find(read, &caller, id, AUDIENCE)?;
-                Ok(Counted { counts: Counter::new(read).count(read, id), audience })
+                Ok(Counted {
+                    counts: Counter::new(read).count(read, id),
+                    audience,
+                })
             })
             .await
     }
 
-    pub async fn audience_update(&self, context: &Context, id: i64, change: AudienceChange) -> Result<Audience> {
+    pub async fn audience_update(
+        &self,
+        context: &Context,
+        id: i64,
+        change: AudienceChange,
+    ) -> Result<Audience> {
         context.caller.need(Scope::AudiencesWrite)?;
-        self.update(context, "audience_update", id, AUDIENCE, change).await
+        self.update(context, "audience_update", id, AUDIENCE, change)
+            .await
     }
 
     /// [`Self::audience_update`] with the counts as they are just after it; so a repetition by idempotency key answers
     /// the same audience with the counts of now.
-    pub async fn audience_update_counted(&self, context: &Context, id: i64, change: AudienceChange) -> Result<Counted> {
+    pub async fn audience_update_counted(
+        &self,
+        context: &Context,
+        id: i64,
+        change: AudienceChange,
+    ) -> Result<Counted> {
         let audience = self.audience_update(context, id, change).await?;
         let count = move |read: &mut Read<'_>| Ok::<_, Error>(Counter::new(read).count(read, id));
         let counts = self.store().read(context.caller.workspace, count).await?;
@@ -316,7 +414,11 @@ impl Domain {
         noun: &'static str,
         change: AudienceChange,
     ) -> Result<Audience> {
-        let name = change.name.as_deref().map(|name| valid_name("name", name)).transpose()?;
+        let name = change
+            .name
+            .as_deref()
+            .map(|name| valid_name("name", name))
+            .transpose()?;
         let description = change.description.map(valid_description).transpose()?;
         let reference = change.reference.map(valid_reference).transpose()?;
         let caller = context.caller.clone();
@@ -372,7 +474,10 @@ fn page(
         let page = store::audience_page(read, structure, after, wanted as i64)?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        found.extend(page.into_iter().filter(|audience| caller.portfolio.has(audience.structure)));
+        found.extend(
+            page.into_iter()
+                .filter(|audience| caller.portfolio.has(audience.structure)),
+        );
     }
     Ok(found)
 }

@@ -19,7 +19,12 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Scope; 4] = [Scope::AudiencesRead, Scope::AudiencesWrite, Scope::Admin, Scope::Installation];
+    pub const ALL: [Scope; 4] = [
+        Scope::AudiencesRead,
+        Scope::AudiencesWrite,
+        Scope::Admin,
+        Scope::Installation,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,19 +56,30 @@ impl Scopes {
         let scopes = text.split_whitespace().map(|word| {
             Scope::parse(word).ok_or_else(|| {
                 let known = Scope::ALL.map(Scope::as_str).join(", ");
-                Error::invalid("scopes", "unknown_scope", format!("A scope is not known. The scopes are: {known}."))
+                Error::invalid(
+                    "scopes",
+                    "unknown_scope",
+                    format!("A scope is not known. The scopes are: {known}."),
+                )
             })
         });
-        scopes.collect::<Result<Vec<_>>>().map(|scopes| Scopes::new(&scopes))
+        scopes
+            .collect::<Result<Vec<_>>>()
+            .map(|scopes| Scopes::new(&scopes))
     }
 
     pub fn has(&self, scope: Scope) -> bool {
-        let implied = matches!(scope, Scope::AudiencesRead | Scope::AudiencesWrite) && self.0.contains(&Scope::Admin);
+        let implied = matches!(scope, Scope::AudiencesRead | Scope::AudiencesWrite)
+            && self.0.contains(&Scope::Admin);
         implied || self.0.contains(&scope)
     }
 
     pub fn as_text(&self) -> String {
-        self.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+        self.0
+            .iter()
+            .map(|scope| scope.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -103,7 +119,12 @@ pub struct Caller {
 impl Caller {
     /// The server itself in a workspace: jobs, the demo, the first start.
     pub fn server(workspace: i64) -> Caller {
-        Caller { workspace, credential: 0, scopes: Scopes::new(&Scope::ALL), portfolio: Portfolio::Every }
+        Caller {
+            workspace,
+            credential: 0,
+            scopes: Scopes::new(&Scope::ALL),
+            portfolio: Portfolio::Every,
+        }
     }
 
     pub(crate) fn need(&self, scope: Scope) -> Result<()> {
@@ -122,7 +143,9 @@ impl Caller {
         if self.portfolio.has(structure) {
             return Ok(());
         }
-        Err(Error::Forbidden("The structure is not in this credential's portfolio."))
+        Err(Error::Forbidden(
+            "The structure is not in this credential's portfolio.",
+        ))
     }
 }
 
@@ -141,7 +164,10 @@ impl Keyed {
             return Err(Error::invalid(
                 "Idempotency-Key",
                 "malformed",
-                format!("The Idempotency-Key must be 1 to {} printable ASCII characters.", limits::KEY_CHARS_MAX),
+                format!(
+                    "The Idempotency-Key must be 1 to {} printable ASCII characters.",
+                    limits::KEY_CHARS_MAX
+                ),
             ));
         }
         let mut hasher = blake3::Hasher::new();
@@ -149,7 +175,10 @@ impl Keyed {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
-        Ok(Keyed { key: key.to_owned(), fingerprint: hasher.finalize().as_bytes().to_vec() })
+        Ok(Keyed {
+            key: key.to_owned(),
+            fingerprint: hasher.finalize().as_bytes().to_vec(),
+        })
     }
 }
 
@@ -164,7 +193,11 @@ pub struct Context {
 
 impl Context {
     pub fn new(caller: Caller, request_id: impl Into<String>) -> Context {
-        Context { caller, request_id: request_id.into(), idempotency: None }
+        Context {
+            caller,
+            request_id: request_id.into(),
+            idempotency: None,
+        }
     }
 
     pub fn keyed(mut self, keyed: Option<Keyed>) -> Context {

@@ -42,12 +42,22 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn invalid(name: &'static str, code: &'static str, text: impl Into<String>) -> Error {
-        Error::Invalid(Field { name, code, text: text.into() })
+    pub(crate) fn invalid(
+        name: &'static str,
+        code: &'static str,
+        text: impl Into<String>,
+    ) -> Error {
+        Error::Invalid(Field {
+            name,
+            code,
+            text: text.into(),
+        })
     }
 
     pub(crate) fn internal(context: impl fmt::Display) -> Error {
-        Error::Internal { context: context.to_string() }
+        Error::Internal {
+            context: context.to_string(),
+        }
     }
 
     /// What the log says beyond the public text.
@@ -64,12 +74,22 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::NotFound(noun) => write!(f, "There is no such {noun}."),
-            Error::AlreadyExists(field) | Error::Invalid(field) | Error::TooLarge(field) => f.write_str(&field.text),
-            Error::Unauthenticated(text) | Error::Forbidden(text) | Error::Conflict(text) => f.write_str(text),
+            Error::AlreadyExists(field) | Error::Invalid(field) | Error::TooLarge(field) => {
+                f.write_str(&field.text)
+            }
+            Error::Unauthenticated(text) | Error::Forbidden(text) | Error::Conflict(text) => {
+                f.write_str(text)
+            }
             Error::RateLimited { .. } => f.write_str("Too many requests: wait and try again."),
-            Error::KeyReused => f.write_str("This Idempotency-Key came with another request before: use a new key."),
-            Error::Unavailable { .. } => f.write_str("The server cannot reach its database now. Try again later."),
-            Error::Internal { .. } => f.write_str("The server failed. The request's id finds the reason in its log."),
+            Error::KeyReused => {
+                f.write_str("This Idempotency-Key came with another request before: use a new key.")
+            }
+            Error::Unavailable { .. } => {
+                f.write_str("The server cannot reach its database now. Try again later.")
+            }
+            Error::Internal { .. } => {
+                f.write_str("The server failed. The request's id finds the reason in its log.")
+            }
         }
     }
 }

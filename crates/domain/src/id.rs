@@ -23,7 +23,10 @@ const ID_MAX: i64 = (1 << 53) - 1;
 impl DialectId {
     /// 24 lower-case hexadecimal digits. Workspaces are below 2^32, ids below 2^53.
     pub fn to_hex(self) -> String {
-        format!("{:08x}{:02x}{:014x}", self.workspace, self.kind as u8, self.id)
+        format!(
+            "{:08x}{:02x}{:014x}",
+            self.workspace, self.kind as u8, self.id
+        )
     }
 
     /// Nothing where the text is not what [`Self::to_hex`] writes.
@@ -37,8 +40,14 @@ impl DialectId {
             "02" => IdKind::Audience,
             _ => return None,
         };
-        let id = i64::from_str_radix(&text[10..], 16).ok().filter(|id| *id <= ID_MAX)?;
-        Some(DialectId { workspace: i64::from_str_radix(&text[..8], 16).ok()?, kind, id })
+        let id = i64::from_str_radix(&text[10..], 16)
+            .ok()
+            .filter(|id| *id <= ID_MAX)?;
+        Some(DialectId {
+            workspace: i64::from_str_radix(&text[..8], 16).ok()?,
+            kind,
+            id,
+        })
     }
 }
 
@@ -49,10 +58,20 @@ mod tests {
     #[test]
     fn ids_are_written_and_read_back() {
         for (workspace, id) in [(1, 1), (u32::MAX.into(), ID_MAX), (7, 1_000_000)] {
-            let one = DialectId { workspace, kind: IdKind::Credential, id };
+            let one = DialectId {
+                workspace,
+                kind: IdKind::Credential,
+                id,
+            };
             assert_eq!(DialectId::from_hex(&one.to_hex()), Some(one));
         }
-        for wrong in ["", "0000000101", "00000001010000000000000g", "00000001FF00000000000001", "000000010120000000000000"] {
+        for wrong in [
+            "",
+            "0000000101",
+            "00000001010000000000000g",
+            "00000001FF00000000000001",
+            "000000010120000000000000",
+        ] {
             assert_eq!(DialectId::from_hex(wrong), None, "{wrong}");
         }
     }

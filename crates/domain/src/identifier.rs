@@ -34,8 +34,14 @@ pub enum Kind {
 pub(crate) const RECORDS_SET: SetId = -100;
 
 impl Kind {
-    pub const ALL: [Kind; 6] =
-        [Kind::Email, Kind::External, Kind::Phone, Kind::MobileAd, Kind::IdentityLink, Kind::Cookie];
+    pub const ALL: [Kind; 6] = [
+        Kind::Email,
+        Kind::External,
+        Kind::Phone,
+        Kind::MobileAd,
+        Kind::IdentityLink,
+        Kind::Cookie,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,6 +61,11 @@ impl Kind {
     /// True where an identifier means nothing without its namespace.
     pub fn needs_namespace(self) -> bool {
         matches!(self, Kind::External | Kind::Cookie)
+    }
+
+    /// Whether a server of this version would take the identifier; for clients that check before they send.
+    pub fn check(self, value: &str) -> Result<(), Invalid> {
+        normalise(self, value).map(drop)
     }
 
     /// The set of the people who have a key of this kind.
@@ -102,7 +113,11 @@ impl Batch {
 
     /// The identifier that gave this key, as received; empty for the further keys of one identifier.
     pub(crate) fn received(&self, key: usize) -> &[u8] {
-        let start = if key == 0 { 0 } else { self.received_ends[key - 1] as usize };
+        let start = if key == 0 {
+            0
+        } else {
+            self.received_ends[key - 1] as usize
+        };
         &self.received[start..self.received_ends[key] as usize]
     }
 }
@@ -112,7 +127,8 @@ impl Batch {
 pub struct BatchBuilder {
     secret: KeySecret,
     batch: Batch,
-    /// The keys of the batch so far; true where a key came first among its person's, who then surely holds it.
+    /// The keys of the batch so far; true where a key decided who its person is, who then
+    /// surely holds it.
     seen: HashMap<Key, bool, BuildKeyHasher>,
     /// The keys of the person at hand begin here.
     start: usize,
@@ -128,7 +144,13 @@ impl BatchBuilder {
             ..Batch::default()
         };
         let seen = HashMap::with_capacity_and_hasher(identifiers, BuildKeyHasher);
-        BatchBuilder { secret, batch, seen, start: 0, received_start: 0 }
+        BatchBuilder {
+            secret,
+            batch,
+            seen,
+            start: 0,
+            received_start: 0,
+        }
     }
 
     /// Adds an identifier as a person of its own; an invalid one is counted and sampled.
@@ -142,20 +164,36 @@ impl BatchBuilder {
     /// Adds an identifier to the person at hand.
     pub fn identifier(&mut self, kind: Kind, namespace: &str, value: &str) -> Result<(), Invalid> {
         let found = normalise(kind, value)?;
-        let namespace = if kind.needs_namespace() { namespace.trim() } else { "" };
-        if kind.needs_namespace() && (namespace.is_empty() || namespace.len() > usize::from(u8::MAX)) {
-            return Err(Invalid("this kind of identifier needs a namespace of 1 to 255 bytes"));
+        let namespace = if kind.needs_namespace() {
+            namespace.trim()
+        } else {
+            ""
+        };
+        if kind.needs_namespace()
+            && (namespace.is_empty() || namespace.len() > usize::from(u8::MAX))
+        {
+            return Err(Invalid(
+                "this kind of identifier needs a namespace of 1 to 255 bytes",
+            ));
         }
-        let key = self.secret.key(kind as u8, namespace.as_bytes(), found.value());
+        let key = self
+            .secret
+            .key(kind as u8, namespace.as_bytes(), found.value());
         self.key(kind, key);
-        self.batch.received.extend_from_slice(&[kind as u8, namespace.len() as u8]);
+        self.batch
+            .received
+            .extend_from_slice(&[kind as u8, namespace.len() as u8]);
         self.batch.received.extend_from_slice(namespace.as_bytes());
         found.write_received(value.trim(), &mut self.batch.received);
-        self.batch.received_ends.push(self.batch.received.len() as u32);
+        self.batch
+            .received_ends
+            .push(self.batch.received.len() as u32);
         if let Normal::Address { md5_sha256, .. } = &found {
             let key = self.secret.key(kind as u8, b"", md5_sha256);
             self.key(kind, key);
-            self.batch.received_ends.push(self.batch.received.len() as u32);
+            self.batch
+                .received_ends
+                .push(self.batch.received.len() as u32);
         }
         self.batch.valid += 1;
         Ok(())
@@ -166,7 +204,7 @@ impl BatchBuilder {
         self.batch.kinds.push(kind);
     }
 
-    /// Ends the person at hand. One with a single key that came first for somebody else of the batch is that somebody,
+    /// Ends the person at hand. One with a single key that decided who somebody else of the batch is, is that somebody,
     /// and is dropped; other repetitions are for the command to settle.
     pub fn end_person(&mut self) {
         let (start, end) = (self.start, self.batch.keys.len());
@@ -178,11 +216,22 @@ impl BatchBuilder {
             return;
         }
         let mut overlaps = false;
+        let kinds = &self.batch.kinds[start..end];
+        let first_at = (0..kinds.len())
+            .min_by_key(|at| kinds[*at])
+            .unwrap_or_default();
         for (at, key) in self.batch.keys[start..end].iter().enumerate() {
-            let first = self.seen.entry(*key).and_modify(|_| overlaps = true).or_insert(false);
-            *first |= at == 0;
+            let first = self
+                .seen
+                .entry(*key)
+                .and_modify(|_| overlaps = true)
+                .or_insert(false);
+            *first |= at == first_at;
         }
-        self.batch.people.push(PersonKeys { end: end as u32, overlaps });
+        self.batch.people.push(PersonKeys {
+            end: end as u32,
+            overlaps,
+        });
         (self.start, self.received_start) = (end, self.batch.received.len());
     }
 
@@ -197,7 +246,9 @@ impl BatchBuilder {
     pub fn note_invalid(&mut self, value: &str) {
         self.batch.invalid += 1;
         if self.batch.invalid_sample.len() < limits::INVALID_SAMPLE_MAX {
-            self.batch.invalid_sample.push(value.chars().take(limits::IDENTIFIER_BYTES_MAX).collect());
+            self.batch
+                .invalid_sample
+                .push(value.chars().take(limits::IDENTIFIER_BYTES_MAX).collect());
         }
     }
 
@@ -225,7 +276,10 @@ pub struct QuestionBuilder {
 
 impl QuestionBuilder {
     pub(crate) fn new(builder: BatchBuilder) -> QuestionBuilder {
-        QuestionBuilder { builder, ends: Vec::new() }
+        QuestionBuilder {
+            builder,
+            ends: Vec::new(),
+        }
     }
 
     /// Adds an identifier to the person at hand.
@@ -239,7 +293,10 @@ impl QuestionBuilder {
     }
 
     pub fn finish(self) -> Question {
-        Question { keys: self.builder.batch.keys, ends: self.ends }
+        Question {
+            keys: self.builder.batch.keys,
+            ends: self.ends,
+        }
     }
 }
 
@@ -271,8 +328,14 @@ impl std::hash::Hasher for FirstBytes {
 
 /// An identifier in the form that is hashed.
 enum Normal {
-    Address { sha256: [u8; 32], md5_sha256: [u8; 32] },
-    Md5 { md5: [u8; 16], md5_sha256: [u8; 32] },
+    Address {
+        sha256: [u8; 32],
+        md5_sha256: [u8; 32],
+    },
+    Md5 {
+        md5: [u8; 16],
+        md5_sha256: [u8; 32],
+    },
     Hash([u8; 32]),
     Text(String),
 }
@@ -318,7 +381,9 @@ fn normalise(kind: Kind, value: &str) -> Result<Normal, Invalid> {
         Kind::Email => normalise_email(value),
         Kind::Phone => normalise_phone(value),
         Kind::MobileAd => normalise_uuid(value),
-        Kind::External if value.chars().any(char::is_control) => Err(Invalid("it holds control characters")),
+        Kind::External if value.chars().any(char::is_control) => {
+            Err(Invalid("it holds control characters"))
+        }
         Kind::External => Ok(Normal::Text(value.to_owned())),
         Kind::IdentityLink | Kind::Cookie if !value.bytes().all(|byte| byte.is_ascii_graphic()) => {
             Err(Invalid("it must be printable ASCII without spaces"))
@@ -336,14 +401,26 @@ fn normalise_email(value: &str) -> Result<Normal, Invalid> {
     if value.len() == 32
         && let Some(md5) = from_hex::<16>(value)
     {
-        return Ok(Normal::Md5 { md5, md5_sha256: sha256_of_hex(&md5) });
+        return Ok(Normal::Md5 {
+            md5,
+            md5_sha256: sha256_of_hex(&md5),
+        });
     }
     if value.len() > limits::EMAIL_BYTES_MAX || !is_address(value) {
-        return Err(Invalid("it is neither an e-mail address nor an MD5 or SHA-256 of one"));
+        return Err(Invalid(
+            "it is neither an e-mail address nor an MD5 or SHA-256 of one",
+        ));
     }
-    let lower = if value.is_ascii() { value.to_ascii_lowercase() } else { value.to_lowercase() };
+    let lower = if value.is_ascii() {
+        value.to_ascii_lowercase()
+    } else {
+        value.to_lowercase()
+    };
     let md5: [u8; 16] = Md5::digest(lower.as_bytes()).into();
-    Ok(Normal::Address { sha256: Sha256::digest(lower.as_bytes()).into(), md5_sha256: sha256_of_hex(&md5) })
+    Ok(Normal::Address {
+        sha256: Sha256::digest(lower.as_bytes()).into(),
+        md5_sha256: sha256_of_hex(&md5),
+    })
 }
 
 fn sha256_of_hex(md5: &[u8; 16]) -> [u8; 32] {
@@ -352,15 +429,22 @@ fn sha256_of_hex(md5: &[u8; 16]) -> [u8; 32] {
 
 /// `local@domain.tld`: what can be told without asking the domain.
 fn is_address(value: &str) -> bool {
-    let Some((local, domain)) = value.split_once('@') else { return false };
-    let forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | ',' | ';' | '<' | '>' | '"');
+    let Some((local, domain)) = value.split_once('@') else {
+        return false;
+    };
+    let forbidden = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '@' | ',' | ';' | '<' | '>' | '"')
+    };
     let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     !local.is_empty()
         && local.len() <= 64
         && !value.replacen('@', "", 1).contains(forbidden)
         && domain.contains('.')
         && domain.split('.').all(label)
-        && domain.rsplit('.').next().is_some_and(|tld| tld.chars().count() >= 2)
+        && domain
+            .rsplit('.')
+            .next()
+            .is_some_and(|tld| tld.chars().count() >= 2)
 }
 
 fn normalise_phone(value: &str) -> Result<Normal, Invalid> {
@@ -369,8 +453,12 @@ fn normalise_phone(value: &str) -> Result<Normal, Invalid> {
     {
         return Ok(Normal::Hash(hash));
     }
-    const WRONG: Invalid = Invalid("it is neither an E.164 number such as +4915112345678 nor the SHA-256 of one");
-    let digits: String = value.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
+    const WRONG: Invalid =
+        Invalid("it is neither an E.164 number such as +4915112345678 nor the SHA-256 of one");
+    let digits: String = value
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')'))
+        .collect();
     let number = digits.strip_prefix('+').ok_or(WRONG)?;
     let is_number = (7..=15).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_digit())
@@ -439,15 +527,28 @@ mod tests {
         assert_eq!(keys(&sha256), plain[..1]);
         assert_eq!(keys(&sha256.to_uppercase()), plain[..1]);
         assert_eq!(keys("e13743a7f1db7f4246badd6fd6ff54ff"), plain[1..]);
-        assert_eq!(keys("000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a"), plain[1..]);
+        assert_eq!(
+            keys("000e3171a5110c35c69d060112bd0ba55d9631c7c2ec93f1840e4570095b263a"),
+            plain[1..]
+        );
     }
 
     #[test]
     fn what_is_no_identifier_is_counted_and_sampled() {
         let long = format!("{}@example.org", "a".repeat(600));
         let wrong = [
-            "jkl@gmail", "", " ", "@example.org", "a@b@example.org", "a b@example.org", "a@.org", "a@example.o", "nobody",
-            "a@-b.org", &long, "375320dd9ae7ed40",
+            "jkl@gmail",
+            "",
+            " ",
+            "@example.org",
+            "a@b@example.org",
+            "a b@example.org",
+            "a@.org",
+            "a@example.o",
+            "nobody",
+            "a@-b.org",
+            &long,
+            "375320dd9ae7ed40",
         ];
         let batch = batch(&wrong.map(|value| (Kind::Email, "", value)));
         assert_eq!((batch.valid, batch.invalid), (0, 12));
@@ -486,16 +587,27 @@ mod tests {
         let one = batch(&[
             (Kind::Email, "", "a@example.org"),
             (Kind::Email, "", "A@example.org"),
-            (Kind::Email, "", &crate::random::hex(&Sha256::digest(b"a@example.org"))),
+            (
+                Kind::Email,
+                "",
+                &crate::random::hex(&Sha256::digest(b"a@example.org")),
+            ),
         ]);
         assert_eq!(one.valid, 3);
-        assert_eq!(one.people.len(), 2, "a plain address that repeats is settled by the command");
+        assert_eq!(
+            one.people.len(),
+            2,
+            "a plain address that repeats is settled by the command"
+        );
         assert!(one.people[1].overlaps && !one.people[0].overlaps);
     }
 
     #[test]
     fn received_identifiers_stand_beside_their_first_key() {
-        let two = batch(&[(Kind::Email, "", "a@example.org"), (Kind::Cookie, "42", "k-1")]);
+        let two = batch(&[
+            (Kind::Email, "", "a@example.org"),
+            (Kind::Cookie, "42", "k-1"),
+        ]);
         assert_eq!(two.received(0), b"\x01\0\0a@example.org");
         assert_eq!(two.received(1), b"");
         assert_eq!(two.received(2), b"\x06\x0242\0k-1");

@@ -22,7 +22,7 @@ mod service;
 mod token;
 mod workspace;
 
-pub use access::{NATIVE, CredentialNew, CredentialSecret, CredentialView};
+pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
 pub use audience::{AudienceChange, AudienceCounts, AudienceNew, Counted, StructureNew};
 pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes};
 pub use clock::{Clock, rfc3339};
@@ -33,6 +33,8 @@ pub use membership::{MemberOutcome, MembersEmptied};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
 pub use service::{Domain, Options};
-pub use store::{Activity, Audience, AudienceKind, Control, IdentityConflict, KeepIdentifiers, Workspace};
+pub use store::{
+    Activity, Audience, AudienceKind, Control, IdentityConflict, KeepIdentifiers, Workspace,
+};
 pub use token::AccessToken;
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

@@ -27,7 +27,7 @@ pub struct MemberOutcome {
     pub removed: u64,
     /// People in the audience now.
     pub people: u64,
-    /// Identifiers that turned out to name two people; see the identity conflicts.
+    /// Clashes: people of the request whose identifiers name somebody else too; see the identity conflicts.
     pub conflicts: u64,
 }
 
@@ -40,7 +40,11 @@ pub struct MembersEmptied {
 /// Refuses a batch with nothing in it, before it reaches the committer.
 fn not_empty(batch: &Batch) -> Result<()> {
     if batch.is_empty() {
-        return Err(Error::invalid("identifiers", "none_valid", "None of the identifiers is valid."));
+        return Err(Error::invalid(
+            "identifiers",
+            "none_valid",
+            "None of the identifiers is valid.",
+        ));
     }
     Ok(())
 }
@@ -53,7 +57,10 @@ pub(crate) fn not_too_many(identifiers: usize) -> Result<()> {
     Err(Error::TooLarge(Field {
         name: "identifiers",
         code: "too_many",
-        text: format!("A request may carry at most {} identifiers.", limits::IDENTIFIERS_MAX),
+        text: format!(
+            "A request may carry at most {} identifiers.",
+            limits::IDENTIFIERS_MAX
+        ),
     }))
 }
 
@@ -61,7 +68,10 @@ impl Domain {
     /// Begins a batch of identifiers for the caller's workspace; refuses more than 50,000.
     pub async fn batch(&self, caller: &Caller, identifiers: usize) -> Result<BatchBuilder> {
         not_too_many(identifiers)?;
-        Ok(BatchBuilder::new(self.store().keys(caller.workspace).await?, identifiers))
+        Ok(BatchBuilder::new(
+            self.store().keys(caller.workspace).await?,
+            identifiers,
+        ))
     }
 
     /// Begins a question about people of the caller's workspace; refuses more than 50,000 identifiers.
@@ -70,38 +80,83 @@ impl Domain {
     }
 
     /// Adds people, making those that nobody knows yet. Fails where no identifier of the batch is valid.
-    pub async fn member_add(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_add(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_add", audience, batch, |tx, audience, batch| {
-            let (people, conflicts) = resolve_or_make(tx, batch)?;
-            let added = tx.set_add(audience, &people).len();
-            Ok(MemberOutcome { added, conflicts, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_add",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let (people, conflicts) = resolve_or_make(tx, batch)?;
+                let added = tx.set_add(audience, &people).len();
+                Ok(MemberOutcome {
+                    added,
+                    conflicts,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
     /// Removes everybody who holds a key of the batch; nobody is made. An identifier that names two people removes both.
-    pub async fn member_remove(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_remove(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_remove", audience, batch, |tx, audience, batch| {
-            let people = holders(tx, batch);
-            let removed = tx.set_remove(audience, &people).len();
-            Ok(MemberOutcome { removed, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_remove",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let people = holders(tx, batch);
+                let removed = tx.set_remove(audience, &people).len();
+                Ok(MemberOutcome {
+                    removed,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
     /// Makes the audience hold exactly the people of the batch. An empty batch is refused: emptying has its own verb.
-    pub async fn member_replace(&self, context: &Context, audience: i64, batch: Batch) -> Result<MemberOutcome> {
+    pub async fn member_replace(
+        &self,
+        context: &Context,
+        audience: i64,
+        batch: Batch,
+    ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        self.change(context, "member_replace", audience, batch, |tx, audience, batch| {
-            let (people, conflicts) = resolve_or_make(tx, batch)?;
-            let before = tx.set(audience);
-            let common = before.and_len(&people);
-            let (added, removed) = (people.len() - common, before.len() - common);
-            tx.set_replace(audience, people);
-            Ok(MemberOutcome { added, removed, conflicts, ..MemberOutcome::default() })
-        })
+        self.change(
+            context,
+            "member_replace",
+            audience,
+            batch,
+            |tx, audience, batch| {
+                let (people, conflicts) = resolve_or_make(tx, batch)?;
+                let before = tx.set(audience);
+                let common = before.and_len(&people);
+                let (added, removed) = (people.len() - common, before.len() - common);
+                tx.set_replace(audience, people);
+                Ok(MemberOutcome {
+                    added,
+                    removed,
+                    conflicts,
+                    ..MemberOutcome::default()
+                })
+            },
+        )
         .await
     }
 
@@ -123,7 +178,11 @@ impl Domain {
                 store::audience_update(tx, &row)?;
             }
             let (added, removed) = (outcome.added, outcome.removed);
-            store::activity_insert(tx, Some(audience), &format!("added={added} removed={removed}"))?;
+            store::activity_insert(
+                tx,
+                Some(audience),
+                &format!("added={added} removed={removed}"),
+            )?;
             Ok(Verdict::Done(MemberOutcome {
                 time: tx.meta().time,
                 valid: batch.valid,
@@ -155,15 +214,30 @@ impl Domain {
     }
 
     /// For each person of the question, whether they are in the audience. Nobody is made.
-    pub async fn member_contains(&self, caller: &Caller, audience: i64, question: Question) -> Result<Vec<bool>> {
+    pub async fn member_contains(
+        &self,
+        caller: &Caller,
+        audience: i64,
+        question: Question,
+    ) -> Result<Vec<bool>> {
         caller.need(Scope::AudiencesRead)?;
         let asker = caller.clone();
-        self.store().read(caller.workspace, move |read| find(read, &asker, audience, AUDIENCE)).await?;
-        let (found, state) = self.store().persons(caller.workspace, &question.keys).await?;
+        self.store()
+            .read(caller.workspace, move |read| {
+                find(read, &asker, audience, AUDIENCE)
+            })
+            .await?;
+        let (found, state) = self
+            .store()
+            .persons(caller.workspace, &question.keys)
+            .await?;
         let set = state.set(audience);
         let mut start = 0;
         let people = question.ends.iter().map(|&end| {
-            let held = found[start..end].iter().flatten().any(|person| set.contains(*person));
+            let held = found[start..end]
+                .iter()
+                .flatten()
+                .any(|person| set.contains(*person));
             start = end;
             held
         });
@@ -173,7 +247,7 @@ impl Domain {
 
 /// The people of a batch, made where nobody holds their keys; and how many identifiers named two people.
 ///
-/// The owner is the one who holds the first of the keys that is held. Keys that nobody holds become the owner's; keys
+/// The owner is the one who holds the first key that is held: e-mail before external id before phone, then the others. Keys that nobody holds become the owner's; keys
 /// that somebody else holds stay where they are, and the clash is noted.
 fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
     let mut found = Vec::new();
@@ -189,14 +263,20 @@ fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
                 found[at] = found[at].or_else(|| tx.person(&batch.keys[at]));
             }
         }
-        let owner = match found[range.clone()].iter().flatten().next() {
-            Some(owner) => *owner,
+        let held = range.clone().filter(|at| found[*at].is_some());
+        let owner = match held
+            .min_by_key(|at| batch.kinds[*at])
+            .and_then(|at| found[at])
+        {
+            Some(owner) => owner,
             None => tx.new_person().map_err(|_| full())?,
         };
         people.push(owner);
+        let mut clash = None;
         for at in range {
             match found[at] {
-                Some(holder) if holder != owner => {
+                Some(holder) if holder != owner && clash != Some(holder) => {
+                    clash = Some(holder);
                     conflicts += 1;
                     if conflicts <= limits::CONFLICTS_NOTED_MAX as u64 {
                         let now = tx.meta().time;
@@ -213,7 +293,11 @@ fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
         }
     }
     for kind in Kind::ALL {
-        let people: Vec<Person> = gained.iter().filter(|(of, _)| *of == kind).map(|(_, person)| *person).collect();
+        let people: Vec<Person> = gained
+            .iter()
+            .filter(|(of, _)| *of == kind)
+            .map(|(_, person)| *person)
+            .collect();
         if !people.is_empty() {
             tx.set_add(kind.set(), &Set::from_unsorted(people));
         }

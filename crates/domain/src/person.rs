@@ -11,11 +11,18 @@ use crate::{
 
 impl Domain {
     /// Clashes of identity with `id > after`, in order of id. Needs the scope admin.
-    pub async fn conflict_list(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<IdentityConflict>> {
+    pub async fn conflict_list(
+        &self,
+        caller: &Caller,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<IdentityConflict>> {
         caller.need(Scope::Admin)?;
         let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64;
         self.store()
-            .read(caller.workspace, move |read| Ok(store::conflicts_page(read, after, limit)?))
+            .read(caller.workspace, move |read| {
+                Ok(store::conflicts_page(read, after, limit)?)
+            })
             .await
     }
 }

@@ -36,7 +36,9 @@ impl Random {
 
     /// The same bytes in the same order for the same seed: for demos only, never for secrets of production.
     pub fn seeded(seed: u64) -> Random {
-        Random(Source::Seeded(Arc::new(Mutex::new(ChaCha20Rng::seed_from_u64(seed)))))
+        Random(Source::Seeded(Arc::new(Mutex::new(
+            ChaCha20Rng::seed_from_u64(seed),
+        ))))
     }
 
     pub fn bytes<const N: usize>(&self) -> Result<[u8; N]> {
@@ -54,7 +56,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
         .map(char::from)
         .collect()
 }

@@ -26,7 +26,8 @@ pub struct Rate {
 }
 
 type Key = (i64, i64);
-type Limiter = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
+type Limiter =
+    RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
 
 /// Callers remembered by a limiter before those at rest are forgotten.
 const CALLERS_MAX: usize = 10_000;
@@ -37,7 +38,13 @@ pub(crate) struct Rates {
 
 impl std::fmt::Debug for Rates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.limiters.iter().map(|(dialect, (limit, _))| (dialect, limit))).finish()
+        f.debug_list()
+            .entries(
+                self.limiters
+                    .iter()
+                    .map(|(dialect, (limit, _))| (dialect, limit)),
+            )
+            .finish()
     }
 }
 
@@ -45,9 +52,17 @@ impl Rates {
     pub(crate) fn new(limits: &HashMap<String, RateLimit>) -> Rates {
         let limiters = limits.iter().map(|(dialect, limit)| {
             let quota = Quota::per_minute(limit.per_minute);
-            (dialect.clone(), (*limit, RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>()))
+            (
+                dialect.clone(),
+                (
+                    *limit,
+                    RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>(),
+                ),
+            )
         });
-        Rates { limiters: limiters.collect() }
+        Rates {
+            limiters: limiters.collect(),
+        }
     }
 
     /// Counts a request; nothing where the dialect has no limit.
@@ -58,10 +73,20 @@ impl Rates {
         }
         let limit = limit.per_minute.get();
         Some(match limiter.check_key(&(workspace, credential)) {
-            Ok(state) => Rate { allowed: true, limit, remaining: state.remaining_burst_capacity(), wait_ms: 0 },
+            Ok(state) => Rate {
+                allowed: true,
+                limit,
+                remaining: state.remaining_burst_capacity(),
+                wait_ms: 0,
+            },
             Err(not_yet) => {
                 let wait = not_yet.wait_time_from(limiter.clock().now());
-                Rate { allowed: false, limit, remaining: 0, wait_ms: (wait.as_millis() as u64).max(1) }
+                Rate {
+                    allowed: false,
+                    limit,
+                    remaining: 0,
+                    wait_ms: (wait.as_millis() as u64).max(1),
+                }
             }
         })
     }
@@ -73,9 +98,14 @@ mod tests {
 
     #[test]
     fn each_credential_has_its_own_quota() {
-        let limit = RateLimit { per_minute: NonZeroU32::new(3).expect("not zero") };
+        let limit = RateLimit {
+            per_minute: NonZeroU32::new(3).expect("not zero"),
+        };
         let rates = Rates::new(&HashMap::from([("one".to_owned(), limit)]));
-        let remaining: Vec<u32> = (0..3).filter_map(|_| rates.check("one", 1, 1)).map(|rate| rate.remaining).collect();
+        let remaining: Vec<u32> = (0..3)
+            .filter_map(|_| rates.check("one", 1, 1))
+            .map(|rate| rate.remaining)
+            .collect();
         assert_eq!(remaining, [2, 1, 0]);
         let refused = rates.check("one", 1, 1).expect("is limited");
         assert!(!refused.allowed && refused.wait_ms > 0);

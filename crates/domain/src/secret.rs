@@ -42,7 +42,10 @@ fn checksum(body: &str) -> String {
 pub(crate) fn well_formed(text: &str) -> bool {
     let is_whole = text.len() == PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS
         && text.starts_with(PREFIX)
-        && text.bytes().skip(PREFIX.len()).all(|byte| byte.is_ascii_alphanumeric());
+        && text
+            .bytes()
+            .skip(PREFIX.len())
+            .all(|byte| byte.is_ascii_alphanumeric());
     is_whole && {
         let (body, sum) = text.split_at(PREFIX.len() + RANDOM_CHARS);
         checksum(body) == sum

@@ -99,7 +99,13 @@ impl Domain {
 
     /// Runs a verb as one command. Where the request carries an idempotency key, its answer is kept in the same
     /// transaction (sealed, since it may hold a secret that is shown once) and given again to the same request.
-    pub(crate) async fn command<T, F>(&self, context: &Context, verb: &'static str, weight: usize, mut run: F) -> Result<T>
+    pub(crate) async fn command<T, F>(
+        &self,
+        context: &Context,
+        verb: &'static str,
+        weight: usize,
+        mut run: F,
+    ) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, Error>> + Send + 'static,
@@ -123,7 +129,9 @@ impl Domain {
                 let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);
                 if let Some(stored) = kept(tx, credential, &keyed)? {
                     let plain = sealer.open(&seal_context, &stored.body)?;
-                    return serde_json::from_slice(&plain).map(Verdict::Done).map_err(Error::internal);
+                    return serde_json::from_slice(&plain)
+                        .map(Verdict::Done)
+                        .map_err(Error::internal);
                 }
                 let verdict = run(tx)?;
                 if let Verdict::Done(value) = &verdict {

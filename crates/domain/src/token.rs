@@ -47,14 +47,28 @@ impl Tokens {
             .iter()
             .filter(|key| key.retired.is_none())
             .map(|key| {
-                (key.kid.clone(), EncodingKey::from_secret(&key.secret), DecodingKey::from_secret(&key.secret))
+                (
+                    key.kid.clone(),
+                    EncodingKey::from_secret(&key.secret),
+                    DecodingKey::from_secret(&key.secret),
+                )
             })
             .collect();
         Tokens { issuer, keys }
     }
 
-    pub(crate) fn issue(&self, dialect: &str, workspace: i64, credential: i64, now_ms: i64, life_s: u64) -> Result<AccessToken> {
-        let (kid, key, _) = self.keys.last().ok_or_else(|| Error::internal("there is no signing key"))?;
+    pub(crate) fn issue(
+        &self,
+        dialect: &str,
+        workspace: i64,
+        credential: i64,
+        now_ms: i64,
+        life_s: u64,
+    ) -> Result<AccessToken> {
+        let (kid, key, _) = self
+            .keys
+            .last()
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let now_s = u64::try_from(now_ms / 1_000).unwrap_or_default();
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -64,9 +78,15 @@ impl Tokens {
             iat: now_s,
             exp: now_s + life_s,
         };
-        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
+        let header = Header {
+            kid: Some(kid.clone()),
+            ..Header::new(Algorithm::HS256)
+        };
         let token = jsonwebtoken::encode(&header, &claims, key).map_err(Error::internal)?;
-        Ok(AccessToken { token, expires_in_s: life_s })
+        Ok(AccessToken {
+            token,
+            expires_in_s: life_s,
+        })
     }
 
     /// The claims of a token that this installation signed for this dialect and that has not expired.
@@ -83,7 +103,9 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Expiry is compared below with the domain's clock, which a demo may move.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .ok()?
+            .claims;
         (u64::try_from(now_ms / 1_000).ok()? < claims.exp).then_some(claims)
     }
 }
@@ -95,7 +117,12 @@ mod tests {
     use super::*;
 
     fn tokens(kid: &str, secret: u8) -> Tokens {
-        let key = SigningKey { kid: kid.into(), secret: vec![secret; 32], created: 0, retired: None };
+        let key = SigningKey {
+            kid: kid.into(),
+            secret: vec![secret; 32],
+            created: 0,
+            retired: None,
+        };
         Tokens::new("here".into(), &[key])
     }
 
@@ -103,7 +130,9 @@ mod tests {
     fn a_token_is_good_for_its_dialect_until_it_expires() {
         let tokens = tokens("k", 1);
         let issued = tokens.issue("one", 3, 4, 10_000, 900).expect("issues");
-        let claims = tokens.verify("one", &issued.token, 10_000).expect("verifies");
+        let claims = tokens
+            .verify("one", &issued.token, 10_000)
+            .expect("verifies");
         assert_eq!((claims.ws, claims.sub.as_str()), (3, "4"));
         assert!(tokens.verify("one", &issued.token, 909_999).is_some());
         assert!(tokens.verify("one", &issued.token, 910_000).is_none());
@@ -114,12 +143,36 @@ mod tests {
     fn a_token_of_another_key_issuer_or_algorithm_is_refused() {
         let ours = tokens("k", 1);
         let good = ours.issue("one", 3, 4, 0, 900).expect("issues").token;
-        assert!(ours.verify("one", &tokens("k", 2).issue("one", 3, 4, 0, 900).expect("issues").token, 0).is_none());
-        assert!(ours.verify("one", &tokens("other", 1).issue("one", 3, 4, 0, 900).expect("issues").token, 0).is_none());
+        assert!(
+            ours.verify(
+                "one",
+                &tokens("k", 2)
+                    .issue("one", 3, 4, 0, 900)
+                    .expect("issues")
+                    .token,
+                0
+            )
+            .is_none()
+        );
+        assert!(
+            ours.verify(
+                "one",
+                &tokens("other", 1)
+                    .issue("one", 3, 4, 0, 900)
+                    .expect("issues")
+                    .token,
+                0
+            )
+            .is_none()
+        );
         let body = good.split('.').nth(1).expect("a body");
         let none = URL_SAFE_NO_PAD.encode(br#"{"alg":"none","typ":"JWT","kid":"k"}"#);
         let other = URL_SAFE_NO_PAD.encode(br#"{"alg":"HS512","typ":"JWT","kid":"k"}"#);
-        for forged in [format!("{none}.{body}."), format!("{none}.{body}.AAAA"), format!("{other}.{body}.AAAA")] {
+        for forged in [
+            format!("{none}.{body}."),
+            format!("{none}.{body}.AAAA"),
+            format!("{other}.{body}.AAAA"),
+        ] {
             assert!(ours.verify("one", &forged, 0).is_none(), "{forged}");
         }
         assert!(ours.verify("one", &good[..good.len() - 2], 0).is_none());

@@ -24,7 +24,9 @@ pub struct WorkspaceNew {
 pub const DEFAULT_SLUG: &str = "default";
 
 fn valid_slug(slug: &str) -> Result<()> {
-    let charset = slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let charset = slug
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let edges = slug.starts_with('-') || slug.ends_with('-');
     if slug.is_empty() || slug.len() > limits::SLUG_CHARS_MAX || !charset || edges {
         return Err(Error::invalid(
@@ -46,7 +48,11 @@ impl Domain {
     /// [`Self::workspace_create`], noted in the activity of the caller's workspace, and safe to repeat with an
     /// idempotency key. A workspace is not made by a command of another one, so the intention is what the key
     /// remembers: a repetition that finds the slug taken by a workspace of the intention's own time has found its own.
-    pub async fn workspace_create_once(&self, context: &Context, new: WorkspaceNew) -> Result<Workspace> {
+    pub async fn workspace_create_once(
+        &self,
+        context: &Context,
+        new: WorkspaceNew,
+    ) -> Result<Workspace> {
         context.caller.need(Scope::Installation)?;
         valid_slug(&new.slug)?;
         valid_name("name", &new.name)?;
@@ -61,7 +67,11 @@ impl Domain {
         match self.workspace_insert(new, intended).await {
             Err(taken @ Error::AlreadyExists(_)) if context.idempotency.is_some() => {
                 let found = self.workspace_by_slug(&slug).await?;
-                if found.created == intended { Ok(found) } else { Err(taken) }
+                if found.created == intended {
+                    Ok(found)
+                } else {
+                    Err(taken)
+                }
             }
             answer => answer,
         }
@@ -74,25 +84,41 @@ impl Domain {
             id: 0,
             slug: new.slug,
             name,
-            keep_identifiers: if new.keep_identifiers { KeepIdentifiers::Sealed } else { KeepIdentifiers::None },
+            keep_identifiers: if new.keep_identifiers {
+                KeepIdentifiers::Sealed
+            } else {
+                KeepIdentifiers::None
+            },
             created,
         };
         let secret = WorkspaceSecret::new(self.random().bytes()?);
-        workspace.id = self.store().workspace_create(workspace.clone(), secret).await.map_err(|error| match error {
-            store::Error::Constraint(_) => Error::AlreadyExists(Field {
-                name: "slug",
-                code: "already_used",
-                text: "Another workspace has this slug.".into(),
-            }),
-            error => error.into(),
-        })?;
+        workspace.id = self
+            .store()
+            .workspace_create(workspace.clone(), secret)
+            .await
+            .map_err(|error| match error {
+                store::Error::Constraint(_) => Error::AlreadyExists(Field {
+                    name: "slug",
+                    code: "already_used",
+                    text: "Another workspace has this slug.".into(),
+                }),
+                error => error.into(),
+            })?;
         Ok(workspace)
     }
 
     /// Workspaces with `id > after`, in order of id. Needs the scope installation.
-    pub async fn workspace_list(&self, caller: &Caller, after: i64, limit: usize) -> Result<Vec<Workspace>> {
+    pub async fn workspace_list(
+        &self,
+        caller: &Caller,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Workspace>> {
         caller.need(Scope::Installation)?;
-        Ok(self.store().workspaces(after, limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64).await?)
+        Ok(self
+            .store()
+            .workspaces(after, limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64)
+            .await?)
     }
 
     /// The workspace that a mount names; no caller is needed to know that it exists.
@@ -100,7 +126,10 @@ impl Domain {
         if valid_slug(slug).is_err() {
             return Err(Error::NotFound("workspace"));
         }
-        self.store().workspace_by_slug(slug).await?.ok_or(Error::NotFound("workspace"))
+        self.store()
+            .workspace_by_slug(slug)
+            .await?
+            .ok_or(Error::NotFound("workspace"))
     }
 
     /// The first workspace; made here where the installation has none yet. The flag tells whether it was made now.
@@ -108,11 +137,17 @@ impl Domain {
         if let Some(workspace) = self.store().workspace_by_slug(DEFAULT_SLUG).await? {
             return Ok((workspace, false));
         }
-        let new = WorkspaceNew { slug: DEFAULT_SLUG.into(), name: "Default".into(), keep_identifiers: true };
+        let new = WorkspaceNew {
+            slug: DEFAULT_SLUG.into(),
+            name: "Default".into(),
+            keep_identifiers: true,
+        };
         match self.workspace_create(&Caller::server(0), new).await {
             Ok(workspace) => Ok((workspace, true)),
             // Another process on this database was faster.
-            Err(Error::AlreadyExists(_)) => Ok((self.workspace_by_slug(DEFAULT_SLUG).await?, false)),
+            Err(Error::AlreadyExists(_)) => {
+                Ok((self.workspace_by_slug(DEFAULT_SLUG).await?, false))
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,1 +1,38 @@
-fn main(){}
+//! The binary `throng`: the server, its demo, and the commands that administer one.
+//!
+//! What it is: command line, configuration, listener, what surrounds each request, and start and stop.
+//! What it is not: no rule of the product and no wire protocol; those are the domain's and the dialects'.
+
+mod admin;
+mod api;
+mod cli;
+mod config;
+mod demo;
+mod failure;
+mod first_start;
+mod import;
+mod import_file;
+mod import_state;
+mod interrupt;
+mod layers;
+mod listener;
+mod logging;
+mod maintenance;
+mod metrics;
+mod output;
+mod people;
+mod problem;
+mod serve;
+mod start;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(&format!("throng: {}", failure.text));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}

@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use throng_sets::{
-    Engine, IdentityDelta, Key, KeySecret, Person, Set, decode_persons, encode_persons,
+    Engine, IdentityDelta, Key, KeySecret, Person, Set, SetDelta, SetOp, decode_persons,
+    encode_persons,
 };
 
 const BATCH: usize = 50_000;
@@ -74,10 +75,15 @@ fn dictionary(count: usize) {
     let persons: Vec<Person> = (1..=count as Person).collect();
     let (took, engine) = best(3, || {
         let engine = Engine::new();
+        engine.reserve_keys(count as u64);
         engine.load_keys(&keys, &persons);
         engine
     });
-    report(&format!("load {count} keys at once"), took, count);
+    report(
+        &format!("load {count} keys at once, with room made before"),
+        took,
+        count,
+    );
     let (took, batched) = best(2, || {
         let engine = Engine::new();
         for (keys, persons) in keys.chunks(BATCH).zip(persons.chunks(BATCH)) {
@@ -85,7 +91,16 @@ fn dictionary(count: usize) {
         }
         engine
     });
-    report("load them by 50,000", took, count);
+    report("load them by 50,000, without", took, count);
+    let (took, _) = best(2, || {
+        let engine = Engine::new();
+        engine.reserve_keys(count as u64);
+        for (keys, persons) in keys.chunks(4096).zip(persons.chunks(4096)) {
+            engine.load_keys(keys, persons);
+        }
+        engine
+    });
+    report("load them by 4,096, with room made before", took, count);
     let bytes = batched.dictionary().memory_bytes() as f64 / count as f64;
     let least = engine.dictionary().memory_bytes() as f64 / count as f64;
     println!("memory a key: {least:.1} bytes loaded at once, {bytes:.1} by 50,000");
@@ -119,6 +134,54 @@ fn dictionary(count: usize) {
     });
     report("look up 50,000 known keys one by one", took, BATCH);
     commands(&engine, &mut numbers, &keys);
+    replays(&mut numbers);
+}
+
+/// Rows of the log, each with 50,000 new people, replayed ten to a group.
+fn replays(numbers: &mut Numbers) {
+    let rows: Vec<(Vec<Key>, IdentityDelta, SetDelta)> = (0..40u64)
+        .map(|row| {
+            let first = row * BATCH as u64;
+            let persons: Vec<Person> = (first..first + BATCH as u64)
+                .map(|i| i as Person + 1)
+                .collect();
+            let added = Set::from_sorted(&persons);
+            let set = SetDelta {
+                set: 1,
+                op: SetOp::Change,
+                added,
+                removed: Set::new(),
+            };
+            let keys = (0..BATCH).map(|_| numbers.key()).collect();
+            (
+                keys,
+                IdentityDelta {
+                    first_position: first,
+                    persons,
+                },
+                set,
+            )
+        })
+        .collect();
+    let (took, _) = best(3, || {
+        let engine = Engine::new();
+        for (group, rows) in rows.chunks(10).enumerate() {
+            let mut working = engine.begin();
+            for (row, (keys, identity, set)) in rows.iter().enumerate() {
+                let seq = (group * 10 + row) as u64 + 1;
+                working
+                    .replay(seq, keys, Some(identity), std::slice::from_ref(set))
+                    .expect("it continues");
+            }
+            engine.publish(working.finish());
+        }
+        engine
+    });
+    report(
+        "replay 40 changes of 50,000 new keys",
+        took,
+        BATCH * rows.len(),
+    );
 }
 
 /// Batches as the upload of an audience has them: look up, create, attach, add, delta, publish.

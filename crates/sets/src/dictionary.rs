@@ -11,11 +11,14 @@ use crate::Person;
 use crate::key::Key;
 use crate::shard::Shard;
 
-const SHARDS: usize = 256;
-/// Batches are put in order of shards in pieces of this many keys, so that the order stays in the cache.
+const SHARD_BITS: u32 = 8;
+const SHARDS: usize = 1 << SHARD_BITS;
+/// Batches are put in order of this many leading bits.
+const ORDER_BITS: u32 = 12;
+/// Batches are put in order in pieces of this many keys, so that the order stays in the cache.
 const PIECE: usize = 1 << 18;
 /// Below this many keys, a lock a key is cheaper than putting them in order.
-const SMALL: usize = 128;
+const SMALL: usize = 512;
 
 /// Keys and their persons; every method may be called from any thread.
 pub struct Dictionary {
@@ -33,6 +36,16 @@ impl Dictionary {
     pub fn new() -> Dictionary {
         Dictionary {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// Makes room for about so many more keys, so that loading them does not grow the tables step by step. More may be added.
+    pub fn reserve(&self, more: u64) {
+        let even = more.div_ceil(SHARDS as u64);
+        // Shards differ by the root of what they hold; four times that is rarely exceeded.
+        let share = usize::try_from(even + 4 * even.isqrt()).unwrap_or(usize::MAX);
+        for shard in &self.shards {
+            shard.write().reserve(share);
         }
     }
 
@@ -122,15 +135,18 @@ impl fmt::Debug for Dictionary {
     }
 }
 
+/// The first byte of the number that tables address by. The next four say where in its shard a key has its home.
 fn shard_of(key: &Key) -> usize {
-    usize::from((key.low() >> 40) as u8)
+    (key.low() >> (64 - SHARD_BITS)) as usize
 }
 
-/// Calls `visit` with each shard that some of the keys fall into and the indices of those keys, ascending.
+/// Calls `visit` with each shard that some of the keys fall into and the indices of those keys, roughly by their homes, so
+/// that neighbours in the batch are neighbours in memory.
 fn for_each_shard(keys: &[Key], mut visit: impl FnMut(usize, &[u32])) {
-    let mut ends = [0u32; SHARDS];
+    let place = |key: &Key| (key.low() >> (64 - ORDER_BITS)) as usize;
+    let mut ends = [0u32; 1 << ORDER_BITS];
     for key in keys {
-        ends[shard_of(key)] += 1;
+        ends[place(key)] += 1;
     }
     let mut total = 0;
     for end in &mut ends {
@@ -138,13 +154,16 @@ fn for_each_shard(keys: &[Key], mut visit: impl FnMut(usize, &[u32])) {
     }
     let mut order = vec![0u32; keys.len()];
     for (index, key) in keys.iter().enumerate() {
-        let end = &mut ends[shard_of(key)];
+        let end = &mut ends[place(key)];
         order[*end as usize] = index as u32;
         *end += 1;
     }
     let mut start = 0;
-    for (shard, end) in ends.iter().enumerate() {
-        let end = *end as usize;
+    for (shard, ends) in ends
+        .chunks_exact(1 << (ORDER_BITS - SHARD_BITS))
+        .enumerate()
+    {
+        let end = ends.last().map_or(start, |end| *end as usize);
         if end > start {
             visit(shard, &order[start..end]);
         }

@@ -26,7 +26,7 @@ pub struct State {
 }
 
 impl State {
-    /// A state with these sets; empty ones are left out.
+    /// A state with these sets; empty ones are left out, and persons count from 1 at least.
     pub fn new(
         seq: u64,
         next_position: u64,
@@ -117,7 +117,14 @@ impl Engine {
         self.published.store(Arc::new(state));
     }
 
+    /// Makes room in the dictionary for about so many more keys, before they are loaded in pieces.
+    pub fn reserve_keys(&self, more: u64) {
+        self.dictionary.reserve(more);
+    }
+
     /// Loads keys with their persons at start-up and answers how many were new; the published state stays as it is.
+    ///
+    /// Not while a group is under way, which relies on nobody else adding keys.
     ///
     /// # Panics
     ///

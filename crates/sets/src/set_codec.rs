@@ -132,7 +132,8 @@ fn put_flags(out: &mut Vec<u8>, plans: &[Plan]) {
 
 fn put_container(out: &mut Vec<u8>, container: &Container, shape: Shape) {
     match (shape, container) {
-        (Shape::Array, _) => out.extend(container.iter().flat_map(u16::to_le_bytes)),
+        (Shape::Array, Container::Array(list)) => put_array(out, list),
+        (Shape::Array, _) => put_array(out, &container.iter().collect::<Vec<u16>>()),
         (Shape::Bitmap, Container::Bitmap(bitmap)) => put_words(out, bitmap),
         (Shape::Bitmap, _) => put_words(out, &container.to_bitmap()),
         (Shape::Runs, Container::Runs(runs)) => put_runs(out, runs),
@@ -140,8 +141,25 @@ fn put_container(out: &mut Vec<u8>, container: &Container, shape: Shape) {
     }
 }
 
+fn put_array(out: &mut Vec<u8>, list: &[u16]) {
+    let start = out.len();
+    out.resize(start + 2 * list.len(), 0);
+    for (bytes, low) in out[start..].as_chunks_mut().0.iter_mut().zip(list) {
+        *bytes = low.to_le_bytes();
+    }
+}
+
 fn put_words(out: &mut Vec<u8>, bitmap: &Bitmap) {
-    out.extend(bitmap.words().iter().flat_map(|word| word.to_le_bytes()));
+    let start = out.len();
+    out.resize(start + 8 * WORDS, 0);
+    for (bytes, word) in out[start..]
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(bitmap.words())
+    {
+        *bytes = word.to_le_bytes();
+    }
 }
 
 fn put_runs(out: &mut Vec<u8>, runs: &Runs) {

@@ -80,7 +80,7 @@ pub(crate) struct Shard {
 
 /// The tag of a key: never 0.
 fn tag(key: &Key) -> u8 {
-    ((key.low() >> 32) as u8).max(1)
+    (key.low() as u8).max(1)
 }
 
 impl Shard {
@@ -90,7 +90,7 @@ impl Shard {
 
     /// The bucket that a key belongs into; 0 in an empty table.
     fn home(&self, key: &Key) -> usize {
-        let hash = key.low() & 0xffff_ffff;
+        let hash = key.low() >> 24 & 0xffff_ffff;
         ((hash * self.buckets.len() as u64) >> 32) as usize
     }
 
@@ -147,8 +147,8 @@ impl Shard {
                 let key = &keys[*place as usize];
                 let bucket = &self.buckets[self.home(key)];
                 let matches = bucket.matches(tag(key));
-                // Without a match this is some index or other, and the comparison below fails.
-                *candidate = bucket.index(slot_of(matches) % WIDTH);
+                let index = bucket.index(slot_of(matches) % WIDTH);
+                *candidate = if matches == 0 { usize::MAX } else { index };
             }
             for (candidate, place) in candidates.iter().zip(order) {
                 let key = &keys[*place as usize];
@@ -253,6 +253,11 @@ impl Shard {
                 (hole, hole_slot) = (at, from);
             }
         }
+    }
+
+    /// Makes room for so many more keys, if there can be so many.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.make_room(more.min(ENTRIES_MAX - self.entries.len()));
     }
 
     /// Makes room for so many more keys: the entries by an eighth at least, the table by two fifths.

@@ -3,7 +3,11 @@
 //! Nobody else sees it, and dropping it forgets it. It decides nothing and stores nothing. Invariant: `state` is the published
 //! state with the changes of the kept commands and of the one at hand; `savepoint` is the same without the one at hand.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use parking_lot::Mutex;
 
 use crate::delta::{Delta, SetDelta, SetOp};
 use crate::engine::{Group, State};
@@ -59,6 +63,43 @@ pub enum ReplayError {
     RemovedAbsent(SetId),
 }
 
+/// Attaching looks this far ahead among the keys that were unknown.
+const AHEAD: usize = 8;
+
+/// Keys that the last look-up did not find in the dictionary, in its order, from `next` on. Nothing but publishing a group
+/// adds to the dictionary, so attaching them need not look again; most are attached in the order of the look-up.
+#[derive(Default)]
+struct Unknown {
+    keys: Vec<Key>,
+    next: usize,
+}
+
+impl Unknown {
+    /// Whether the key is one of the next.
+    fn take(&mut self, key: &Key) -> bool {
+        let Some(skipped) = self.keys[self.next..]
+            .iter()
+            .take(AHEAD)
+            .position(|next| next == key)
+        else {
+            return false;
+        };
+        self.next += skipped + 1;
+        true
+    }
+}
+
+impl fmt::Debug for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Unknown({} keys, from {} on)",
+            self.keys.len(),
+            self.next
+        )
+    }
+}
+
 /// Where the command at hand began.
 #[derive(Debug)]
 struct Savepoint {
@@ -75,6 +116,7 @@ pub struct Working<'e> {
     keys: Vec<Key>,
     persons: Vec<Person>,
     held: HashMap<Key, Person, KeyHashBuilder>,
+    unknown: Mutex<Unknown>,
     /// How many of `keys` were replayed.
     replayed: usize,
     savepoint: Savepoint,
@@ -90,6 +132,7 @@ impl<'e> Working<'e> {
             keys: Vec::new(),
             persons: Vec::new(),
             held: HashMap::default(),
+            unknown: Mutex::default(),
             replayed: 0,
             savepoint: Savepoint {
                 state: published.clone(),
@@ -135,12 +178,13 @@ impl<'e> Working<'e> {
     /// Fills `out` with the persons of the keys, in the order of the keys; what `out` held is discarded.
     pub fn persons(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
         self.dictionary.get_all(keys, out);
-        if self.held.is_empty() {
-            return;
-        }
+        let mut unknown = self.unknown.lock();
+        unknown.keys.clear();
+        unknown.next = 0;
         for (person, key) in out.iter_mut().zip(keys) {
             if person.is_none() {
                 *person = self.held.get(key).copied();
+                unknown.keys.push(*key);
             }
         }
     }
@@ -167,7 +211,7 @@ impl<'e> Working<'e> {
 
     /// Appends a key that belongs to a person; false, and nothing changed, if it already belongs to somebody.
     pub fn attach(&mut self, key: Key, person: Person) -> bool {
-        if self.dictionary.get(&key).is_some() {
+        if !self.unknown.get_mut().take(&key) && self.dictionary.get(&key).is_some() {
             return false;
         }
         self.append(key, person)
@@ -193,7 +237,7 @@ impl<'e> Working<'e> {
 
     /// Appends a key that the dictionary does not have.
     fn append(&mut self, key: Key, person: Person) -> bool {
-        let std::collections::hash_map::Entry::Vacant(entry) = self.held.entry(key) else {
+        let Entry::Vacant(entry) = self.held.entry(key) else {
             return false;
         };
         entry.insert(person);

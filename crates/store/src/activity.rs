@@ -27,11 +27,15 @@ const INSERT: &str = "INSERT INTO activity (workspace_id, id, time, actor, verb,
 const PAGE: &str = "SELECT id, time, actor, verb, noun_id, request_id, seq, detail FROM activity \
      WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, PAGE];
 
 /// Notes what the command does; actor, time, request and verb are the command's own.
 pub fn activity_insert(tx: &mut Tx<'_, '_>, noun: Option<i64>, detail: &str) -> Result<(), Error> {
-    let (id, seq) = (tx.next_id(), i64::try_from(tx.next_seq()).unwrap_or(i64::MAX));
+    let (id, seq) = (
+        tx.next_id(),
+        i64::try_from(tx.next_seq()).unwrap_or(i64::MAX),
+    );
     let meta = tx.meta().clone();
     let params = [
         tx.workspace().into(),

@@ -101,12 +101,28 @@ const COUNT: &str = "SELECT count(*) FROM audience WHERE workspace_id = $1";
 const COUNT_IN: &str = "SELECT count(*) FROM audience WHERE workspace_id = $1 AND structure_id = $2 \
      AND kind <> 'structure'";
 
-pub(crate) const STATEMENTS: &[&str] =
-    &[INSERT, UPDATE, DELETE, GET, BY_NAME, BY_REFERENCE, PAGE, PAGE_ALL, STRUCTURES, COUNT, COUNT_IN];
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    UPDATE,
+    DELETE,
+    GET,
+    BY_NAME,
+    BY_REFERENCE,
+    PAGE,
+    PAGE_ALL,
+    STRUCTURES,
+    COUNT,
+    COUNT_IN,
+];
 
 fn of(mut row: Row) -> Result<Audience, Error> {
     let (kind, control) = (row.text(3)?, row.text(7)?);
-    let corrupt = |what: &str| Error::Corrupt(format!("an audience's {what} is not one that this program knows"));
+    let corrupt = |what: &str| {
+        Error::Corrupt(format!(
+            "an audience's {what} is not one that this program knows"
+        ))
+    };
     Ok(Audience {
         id: row.int(0)?,
         structure: row.int(1)?,
@@ -165,23 +181,37 @@ pub fn audience_update(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), E
 }
 
 pub fn audience_delete(tx: &mut Tx<'_, '_>, id: i64) -> Result<(), Error> {
-    tx.query(DELETE, &[tx.workspace().into(), id.into()]).map(drop)
+    tx.query(DELETE, &[tx.workspace().into(), id.into()])
+        .map(drop)
 }
 
 pub fn audience_get(sql: &mut dyn Sql, id: i64) -> Result<Option<Audience>, Error> {
     let workspace: Param<'_> = sql.workspace().into();
-    query_one(sql, GET, &[workspace, id.into()])?.map(of).transpose()
+    query_one(sql, GET, &[workspace, id.into()])?
+        .map(of)
+        .transpose()
 }
 
 /// The audience of a structure that has this name, among those whose names are unique.
-pub fn audience_by_name(sql: &mut dyn Sql, structure: i64, name: &str) -> Result<Option<Audience>, Error> {
+pub fn audience_by_name(
+    sql: &mut dyn Sql,
+    structure: i64,
+    name: &str,
+) -> Result<Option<Audience>, Error> {
     let workspace: Param<'_> = sql.workspace().into();
-    query_one(sql, BY_NAME, &[workspace, structure.into(), name.into()])?.map(of).transpose()
+    query_one(sql, BY_NAME, &[workspace, structure.into(), name.into()])?
+        .map(of)
+        .transpose()
 }
 
-pub fn audience_by_reference(sql: &mut dyn Sql, reference: &str) -> Result<Option<Audience>, Error> {
+pub fn audience_by_reference(
+    sql: &mut dyn Sql,
+    reference: &str,
+) -> Result<Option<Audience>, Error> {
     let workspace: Param<'_> = sql.workspace().into();
-    query_one(sql, BY_REFERENCE, &[workspace, reference.into()])?.map(of).transpose()
+    query_one(sql, BY_REFERENCE, &[workspace, reference.into()])?
+        .map(of)
+        .transpose()
 }
 
 /// Audiences (not structures) with `id > after`, of one structure or of all, in order of id.
@@ -193,13 +223,19 @@ pub fn audience_page(
 ) -> Result<Vec<Audience>, Error> {
     let workspace: Param<'_> = sql.workspace().into();
     all(match structure {
-        Some(structure) => sql.query(PAGE, &[workspace, structure.into(), after.into(), limit.into()])?,
+        Some(structure) => sql.query(
+            PAGE,
+            &[workspace, structure.into(), after.into(), limit.into()],
+        )?,
         None => sql.query(PAGE_ALL, &[workspace, after.into(), limit.into()])?,
     })
 }
 
 pub fn structures_page(sql: &mut dyn Sql, after: i64, limit: i64) -> Result<Vec<Audience>, Error> {
-    all(sql.query(STRUCTURES, &[sql.workspace().into(), after.into(), limit.into()])?)
+    all(sql.query(
+        STRUCTURES,
+        &[sql.workspace().into(), after.into(), limit.into()],
+    )?)
 }
 
 /// Audiences and structures of the workspace, or the audiences of one structure.

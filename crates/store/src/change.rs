@@ -21,6 +21,7 @@ const SET_PAGE: &str = "SELECT seq, set_id, op, added, removed FROM change_set \
      WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq, set_id";
 const BY_COMMAND: &str = "SELECT seq FROM change WHERE workspace_id = $1 AND command_id = $2";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, SET_INSERT, PAGE, SET_PAGE, BY_COMMAND];
 
 /// One change as the log keeps it.
@@ -59,10 +60,12 @@ impl ChangeSet {
     }
 
     pub(crate) fn decode(&self) -> Result<SetDelta, Error> {
-        let set = |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or(Ok(Set::new()), Set::from_bytes);
+        let set =
+            |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or(Ok(Set::new()), Set::from_bytes);
         Ok(SetDelta {
             set: self.set,
-            op: SetOp::from_code(self.op).ok_or_else(|| Error::Corrupt(format!("set operation {}", self.op)))?,
+            op: SetOp::from_code(self.op)
+                .ok_or_else(|| Error::Corrupt(format!("set operation {}", self.op)))?,
             added: set(&self.added)?,
             removed: set(&self.removed)?,
         })
@@ -96,7 +99,11 @@ impl Change {
     }
 
     pub(crate) fn identity(&self) -> Result<Option<IdentityDelta>, Error> {
-        self.identity.as_deref().map(IdentityDelta::from_bytes).transpose().map_err(Error::from)
+        self.identity
+            .as_deref()
+            .map(IdentityDelta::from_bytes)
+            .transpose()
+            .map_err(Error::from)
     }
 
     pub(crate) fn deltas(&self) -> Result<Vec<SetDelta>, Error> {
@@ -111,7 +118,11 @@ pub(crate) fn encode(delta: &Delta) -> (Option<Vec<u8>>, Vec<ChangeSet>) {
     (delta.identity.as_ref().map(IdentityDelta::to_bytes), sets)
 }
 
-pub(crate) fn insert(connection: &mut Connection, workspace: i64, change: &Change) -> Result<(), Error> {
+pub(crate) fn insert(
+    connection: &mut Connection,
+    workspace: i64,
+    change: &Change,
+) -> Result<(), Error> {
     let seq = i64::try_from(change.seq).map_err(|_| Error::Internal("seq is over 2^63".into()))?;
     connection.query(
         INSERT,
@@ -169,19 +180,29 @@ pub(crate) fn page(
             hash: row.bytes(8)?,
             sets: Vec::new(),
         };
-        while let Some(mut row) = sets.next_if(|row| row.natural(0).is_ok_and(|seq| seq == change.seq)) {
+        while let Some(mut row) =
+            sets.next_if(|row| row.natural(0).is_ok_and(|seq| seq == change.seq))
+        {
             change.sets.push(set_of(&mut row)?);
         }
         changes.push(change);
     }
     match sets.next() {
-        Some(row) => Err(Error::Corrupt(format!("the sets of change {} have no change", row.int(0)?))),
+        Some(row) => Err(Error::Corrupt(format!(
+            "the sets of change {} have no change",
+            row.int(0)?
+        ))),
         None => Ok(changes),
     }
 }
 
 fn set_of(row: &mut Row) -> Result<ChangeSet, Error> {
-    Ok(ChangeSet { set: row.int(1)?, op: row.int(2)?, added: row.optional_bytes(3)?, removed: row.optional_bytes(4)? })
+    Ok(ChangeSet {
+        set: row.int(1)?,
+        op: row.int(2)?,
+        added: row.optional_bytes(3)?,
+        removed: row.optional_bytes(4)?,
+    })
 }
 
 /// The seq under which a command was logged, if it was.
@@ -190,5 +211,9 @@ pub(crate) fn by_command(
     workspace: i64,
     command_id: &str,
 ) -> Result<Option<u64>, Error> {
-    connection.query(BY_COMMAND, &[workspace.into(), command_id.into()])?.first().map(|row| row.natural(0)).transpose()
+    connection
+        .query(BY_COMMAND, &[workspace.into(), command_id.into()])?
+        .first()
+        .map(|row| row.natural(0))
+        .transpose()
 }

@@ -6,12 +6,7 @@
 
 use sets::{Person, State};
 
-use crate::{
-    change,
-    connection::Connection,
-    error::Error,
-    value::Param,
-};
+use crate::{change, connection::Connection, error::Error, value::Param};
 
 /// The pseudo set under which the position -> person column is kept, a segment for each checkpoint.
 pub(crate) const PERSONS_SET: i64 = 0;
@@ -29,7 +24,7 @@ const INSERT: &str = "INSERT INTO checkpoint (workspace_id, seq, next_person, ne
      VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const SNAPSHOT_INSERT: &str = "INSERT INTO snapshot (workspace_id, set_id, seq, bytes) VALUES ($1, $2, $3, $4) \
      ON CONFLICT DO NOTHING";
-const SNAPSHOTS: &str = "SELECT s.set_id, s.seq, s.bytes FROM snapshot s WHERE s.workspace_id = $1 \
+const SNAPSHOTS: &str = "SELECT s.set_id, s.bytes FROM snapshot s WHERE s.workspace_id = $1 \
      AND s.set_id <> 0 AND s.seq = (SELECT max(t.seq) FROM snapshot t WHERE t.workspace_id = $1 \
      AND t.set_id = s.set_id AND t.seq <= $2) AND s.set_id > $3 ORDER BY s.set_id LIMIT 64";
 const PERSONS: &str = "SELECT c.next_position, s.bytes FROM snapshot s JOIN checkpoint c \
@@ -40,11 +35,17 @@ const PERSONS_NEXT: &str = "SELECT min(seq) FROM snapshot WHERE workspace_id = $
 const LAST_CHANGES: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND seq <= $2 \
      AND seq > $3 GROUP BY set_id";
 const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3";
-const DROPPED: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND op = 1 AND seq <= $2 \
-     GROUP BY set_id";
-
-pub(crate) const STATEMENTS: &[&str] =
-    &[LATEST, INSERT, SNAPSHOT_INSERT, SNAPSHOTS, PERSONS, PERSONS_NEXT, LAST_CHANGES, PRUNE, DROPPED];
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    LATEST,
+    INSERT,
+    SNAPSHOT_INSERT,
+    SNAPSHOTS,
+    PERSONS,
+    PERSONS_NEXT,
+    LAST_CHANGES,
+    PRUNE,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
@@ -53,10 +54,19 @@ pub(crate) struct Checkpoint {
     pub next_position: u64,
 }
 
-pub(crate) fn latest(connection: &mut Connection, workspace: i64) -> Result<Option<Checkpoint>, Error> {
+pub(crate) fn latest(
+    connection: &mut Connection,
+    workspace: i64,
+) -> Result<Option<Checkpoint>, Error> {
     let rows = connection.query(LATEST, &[workspace.into()])?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Checkpoint { seq: row.natural(0)?, next_person: row.natural(1)?, next_position: row.natural(2)? }))
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(Some(Checkpoint {
+        seq: row.natural(0)?,
+        next_person: row.natural(1)?,
+        next_position: row.natural(2)?,
+    }))
 }
 
 /// Writes one snapshot row.
@@ -68,7 +78,15 @@ pub(crate) fn snapshot_insert(
     bytes: &[u8],
 ) -> Result<(), Error> {
     connection
-        .query(SNAPSHOT_INSERT, &[workspace.into(), set.into(), Param::Int(seq as i64), Param::Bytes(bytes)])
+        .query(
+            SNAPSHOT_INSERT,
+            &[
+                workspace.into(),
+                set.into(),
+                Param::Int(seq as i64),
+                Param::Bytes(bytes),
+            ],
+        )
         .map(drop)
 }
 
@@ -80,7 +98,14 @@ pub(crate) fn changed_sets(
     until: u64,
 ) -> Result<Vec<(i64, u64)>, Error> {
     connection
-        .query(LAST_CHANGES, &[workspace.into(), Param::Int(until as i64), Param::Int(since as i64)])?
+        .query(
+            LAST_CHANGES,
+            &[
+                workspace.into(),
+                Param::Int(until as i64),
+                Param::Int(since as i64),
+            ],
+        )?
         .iter()
         .map(|row| Ok((row.int(0)?, row.natural(1)?)))
         .collect()
@@ -111,7 +136,11 @@ pub(crate) fn persons_segment(
 }
 
 /// The last row of a checkpoint: from here on it is believed.
-pub(crate) fn finish(connection: &mut Connection, workspace: i64, state: &State) -> Result<(), Error> {
+pub(crate) fn finish(
+    connection: &mut Connection,
+    workspace: i64,
+    state: &State,
+) -> Result<(), Error> {
     connection
         .query(
             INSERT,
@@ -126,31 +155,39 @@ pub(crate) fn finish(connection: &mut Connection, workspace: i64, state: &State)
 }
 
 /// Drops the older snapshots of a set.
-pub(crate) fn prune(connection: &mut Connection, workspace: i64, set: i64, before: u64) -> Result<(), Error> {
-    connection.query(PRUNE, &[workspace.into(), set.into(), Param::Int(before as i64)]).map(drop)
+pub(crate) fn prune(
+    connection: &mut Connection,
+    workspace: i64,
+    set: i64,
+    before: u64,
+) -> Result<(), Error> {
+    connection
+        .query(
+            PRUNE,
+            &[workspace.into(), set.into(), Param::Int(before as i64)],
+        )
+        .map(drop)
 }
 
-/// Calls `each` with every set's snapshot as of the checkpoint; sets dropped since their snapshot are left out.
+/// Calls `each` with every set's snapshot as of the checkpoint; of a set that was dropped or emptied it is empty.
 pub(crate) fn snapshots(
     connection: &mut Connection,
     workspace: i64,
     at: u64,
     mut each: impl FnMut(i64, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut dropped = std::collections::HashMap::new();
-    for row in connection.query(DROPPED, &[workspace.into(), Param::Int(at as i64)])? {
-        dropped.insert(row.int(0)?, row.natural(1)?);
-    }
     let mut after = i64::MIN;
     loop {
-        let rows = connection.query(SNAPSHOTS, &[workspace.into(), Param::Int(at as i64), Param::Int(after)])?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let rows = connection.query(
+            SNAPSHOTS,
+            &[workspace.into(), Param::Int(at as i64), Param::Int(after)],
+        )?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
         after = last.int(0)?;
         for mut row in rows {
-            let (set, seq) = (row.int(0)?, row.natural(1)?);
-            if dropped.get(&set).is_none_or(|dropped| *dropped <= seq) {
-                each(set, &row.bytes(2)?)?;
-            }
+            each(row.int(0)?, &row.bytes(1)?)?;
         }
     }
 }
@@ -163,16 +200,35 @@ pub(crate) fn persons(
     checkpoint: Checkpoint,
     mut each: impl FnMut(&mut Connection, u64, &[Person]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let lacking = || Error::Corrupt(format!("the checkpoint at {} lacks part of its person column", checkpoint.seq));
+    let lacking = || {
+        Error::Corrupt(format!(
+            "the checkpoint at {} lacks part of its person column",
+            checkpoint.seq
+        ))
+    };
     let (mut position, mut after) = (0u64, 0u64);
     while position < checkpoint.next_position {
-        let bounds = [workspace.into(), Param::Int(after as i64), Param::Int(checkpoint.seq as i64)];
+        let bounds = [
+            workspace.into(),
+            Param::Int(after as i64),
+            Param::Int(checkpoint.seq as i64),
+        ];
         let next = connection.query(PERSONS_NEXT, &bounds)?;
-        let seq = next.first().map(|row| row.optional_int(0)).transpose()?.flatten().ok_or_else(lacking)?;
-        let mut rows = connection.query(PERSONS, &[workspace.into(), Param::Int(after as i64), Param::Int(seq)])?;
+        let seq = next
+            .first()
+            .map(|row| row.optional_int(0))
+            .transpose()?
+            .flatten()
+            .ok_or_else(lacking)?;
+        let mut rows = connection.query(
+            PERSONS,
+            &[workspace.into(), Param::Int(after as i64), Param::Int(seq)],
+        )?;
         after = seq as u64;
         // A segment whose checkpoint row was never written belongs to a checkpoint that did not finish.
-        let Some(row) = rows.first_mut() else { continue };
+        let Some(row) = rows.first_mut() else {
+            continue;
+        };
         let (end, bytes) = (row.natural(0)?, row.bytes(1)?);
         let (first, encoded) = bytes.split_first_chunk::<8>().ok_or_else(lacking)?;
         let first = u64::from_le_bytes(*first);

@@ -85,11 +85,13 @@ where
 
     fn finish(self: Box<Self>, committed: Result<(), Error>) {
         let outcome = match committed {
-            Ok(()) => self.outcome.unwrap_or_else(|| Err(Error::Internal("a command did not run".into()).into())),
+            Ok(()) => self
+                .outcome
+                .unwrap_or_else(|| Err(Error::Internal("a command did not run".into()).into())),
             Err(error) => Err(error.into()),
         };
         // A caller that went away does not need the answer.
-        drop(self.reply.send(outcome));
+        self.reply.send(outcome).ok();
     }
 }
 
@@ -119,8 +121,12 @@ impl Committer {
         while let Some(task) = held.take().or_else(|| self.tasks.recv().ok()) {
             match task {
                 Task::Command(hosted, job) => held = self.gather(hosted, job),
-                Task::Exclusive(work, reply) => drop(reply.send(self.exclusive(work))),
-                Task::CatchUp(hosted, seq, reply) => drop(reply.send(self.catch_up(&hosted, seq))),
+                Task::Exclusive(work, reply) => {
+                    reply.send(self.exclusive(work)).ok();
+                }
+                Task::CatchUp(hosted, seq, reply) => {
+                    reply.send(self.catch_up(&hosted, seq)).ok();
+                }
                 Task::Stop => return,
             }
         }
@@ -152,7 +158,7 @@ impl Committer {
         for job in group {
             job.finish(result.clone());
         }
-        drop(self.published.try_send(hosted));
+        self.published.try_send(hosted).ok();
         held
     }
 
@@ -161,7 +167,10 @@ impl Committer {
         for attempt in 1..=ATTEMPTS_MAX {
             let result = match self.connected() {
                 Ok(connection) => attempt_group(connection, hosted, group, uncertain),
-                Err(error) => Err(Failure { error, in_commit: false }),
+                Err(error) => Err(Failure {
+                    error,
+                    in_commit: false,
+                }),
             };
             let Err(failure) = result else { return Ok(()) };
             uncertain |= failure.in_commit;
@@ -169,14 +178,19 @@ impl Committer {
             let again = matches!(failure.error, Error::Retry(_) | Error::Lost(_));
             if !again || attempt == ATTEMPTS_MAX {
                 return Err(if uncertain {
-                    Error::Unavailable(format!("whether the change was stored is not known: {}", failure.error))
+                    Error::Unavailable(format!(
+                        "whether the change was stored is not known: {}",
+                        failure.error
+                    ))
                 } else {
                     failure.error
                 });
             }
             back_off(attempt);
         }
-        Err(Error::Unavailable("the database did not take the group".into()))
+        Err(Error::Unavailable(
+            "the database did not take the group".into(),
+        ))
     }
 
     /// Leaves no transaction open; drops a connection that cannot be trusted. SQLite that failed to write its commit
@@ -188,7 +202,9 @@ impl Committer {
             std::process::exit(EXIT_IO_ERROR);
         }
         let broken = self.connection.as_mut().is_none_or(|connection| {
-            connection.is_broken() || matches!(failure.error, Error::Lost(_)) || connection.rollback().is_err()
+            connection.is_broken()
+                || matches!(failure.error, Error::Lost(_))
+                || connection.rollback().is_err()
         });
         if broken {
             self.connection = None;
@@ -199,13 +215,18 @@ impl Committer {
         if self.connection.is_none() {
             self.connection = Some(Connection::open(&self.url, Mode::Write)?);
         }
-        self.connection.as_mut().ok_or_else(|| Error::Internal("no connection".into()))
+        self.connection
+            .as_mut()
+            .ok_or_else(|| Error::Internal("no connection".into()))
     }
 
     /// A transaction; a connection that turns out to be dead (the database was restarted) is opened anew once.
     fn begun(&mut self, mode: Mode) -> Result<&mut Connection, Error> {
         if let Err(error) = self.connected()?.begin(mode) {
-            self.after_failure(&Failure { error, in_commit: false });
+            self.after_failure(&Failure {
+                error,
+                in_commit: false,
+            });
             self.connected()?.begin(mode)?;
         }
         self.connected()
@@ -217,7 +238,10 @@ impl Committer {
             connection.commit()
         });
         if let Err(error) = &result {
-            self.after_failure(&Failure { error: error.clone(), in_commit: false });
+            self.after_failure(&Failure {
+                error: error.clone(),
+                in_commit: false,
+            });
         }
         result
     }
@@ -232,7 +256,10 @@ impl Committer {
             connection.commit()
         });
         if let Err(error) = &result {
-            self.after_failure(&Failure { error: error.clone(), in_commit: false });
+            self.after_failure(&Failure {
+                error: error.clone(),
+                in_commit: false,
+            });
         }
         result
     }
@@ -241,9 +268,10 @@ impl Committer {
 /// The exit status after an I/O error of the database file (EX_IOERR of sysexits.h).
 const EXIT_IO_ERROR: i32 = 74;
 
-#[expect(clippy::disallowed_methods, reason = "the committer's own thread has nothing to do until the database is back")]
 fn back_off(attempt: u32) {
-    std::thread::sleep(Duration::from_millis((10u64 << attempt).min(BACKOFF_MS_MAX)));
+    std::thread::park_timeout(Duration::from_millis(
+        (10u64 << attempt).min(BACKOFF_MS_MAX),
+    ));
 }
 
 struct Failure {
@@ -254,7 +282,10 @@ struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure { error, in_commit: false }
+        Failure {
+            error,
+            in_commit: false,
+        }
     }
 }
 
@@ -270,11 +301,22 @@ fn attempt_group(
     let mut head = head::lock(connection, hosted.id)?;
     let known = hosted.engine.published().seq;
     if head.seq < known {
-        tracing::error!(workspace = hosted.id, known, found = head.seq, "the database went back in time");
+        tracing::error!(
+            workspace = hosted.id,
+            known,
+            found = head.seq,
+            "the database went back in time"
+        );
         std::process::exit(EXIT_IO_ERROR);
     }
     if head.seq > known {
-        load::catch_up(connection, hosted.id, &hosted.engine, head.seq, &mut |_, _| {})?;
+        load::catch_up(
+            connection,
+            hosted.id,
+            &hosted.engine,
+            head.seq,
+            &mut |_, _| {},
+        )?;
     }
     if uncertain && was_committed(connection, hosted.id, group)? {
         connection.commit()?;
@@ -284,11 +326,21 @@ fn attempt_group(
     working.raise_next_person(u32::try_from(head.next_person).unwrap_or(u32::MAX));
     let mut received = Received::default();
     for job in group.iter_mut() {
-        run_job(connection, hosted, job.as_mut(), &mut working, &mut head, &mut received)?;
+        run_job(
+            connection,
+            hosted,
+            job.as_mut(),
+            &mut working,
+            &mut head,
+            &mut received,
+        )?;
     }
     let before = head.seq;
     finish_group(connection, hosted, &working, &mut head, &received)?;
-    connection.commit().map_err(|error| Failure { in_commit: matches!(error, Error::Lost(_)), error })?;
+    connection.commit().map_err(|error| Failure {
+        in_commit: matches!(error, Error::Lost(_)),
+        error,
+    })?;
     if head.seq > before {
         hosted.engine.publish(working.finish());
     }
@@ -296,7 +348,11 @@ fn attempt_group(
 }
 
 /// A group is one transaction, so one of its commands in the log means that all of it is there.
-fn was_committed(connection: &mut Connection, workspace: i64, group: &[Box<dyn Job>]) -> Result<bool, Error> {
+fn was_committed(
+    connection: &mut Connection,
+    workspace: i64,
+    group: &[Box<dyn Job>],
+) -> Result<bool, Error> {
     for job in group {
         if change::by_command(connection, workspace, &job.meta().command_id)?.is_some() {
             return Ok(true);
@@ -358,7 +414,14 @@ fn finish_group(
     received: &Received,
 ) -> Result<(), Error> {
     let (new_keys, position) = working.group_keys();
-    keys::append(connection, hosted.id, position, new_keys, received, hosted.identifiers.as_ref())?;
+    keys::append(
+        connection,
+        hosted.id,
+        position,
+        new_keys,
+        received,
+        hosted.identifiers.as_ref(),
+    )?;
     head.seq = working.seq();
     head.next_person = u64::from(working.next_person());
     head.next_position = working.next_position();

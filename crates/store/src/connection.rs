@@ -22,16 +22,19 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) enum Connection {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Connection {
     pub(crate) fn open(url: &DatabaseUrl, mode: Mode) -> Result<Connection, Error> {
         match url {
-            DatabaseUrl::Sqlite { path, size_bytes_max } => {
-                Sqlite::open(path, mode, *size_bytes_max).map(Connection::Sqlite)
-            }
-            DatabaseUrl::Postgres(url) => Postgres::open(url, mode).map(Connection::Postgres),
+            DatabaseUrl::Sqlite {
+                path,
+                size_bytes_max,
+            } => Sqlite::open(path, mode, *size_bytes_max).map(Connection::Sqlite),
+            DatabaseUrl::Postgres(url) => Postgres::open(url, mode)
+                .map(Box::new)
+                .map(Connection::Postgres),
         }
     }
 
@@ -41,8 +44,12 @@ impl Connection {
         match (self, mode) {
             (Connection::Sqlite(db), Mode::Write) => db.batch("BEGIN IMMEDIATE"),
             (Connection::Sqlite(db), Mode::Read) => db.batch("BEGIN DEFERRED"),
-            (Connection::Postgres(db), Mode::Write) => db.batch("BEGIN ISOLATION LEVEL READ COMMITTED"),
-            (Connection::Postgres(db), Mode::Read) => db.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            (Connection::Postgres(db), Mode::Write) => {
+                db.batch("BEGIN ISOLATION LEVEL READ COMMITTED")
+            }
+            (Connection::Postgres(db), Mode::Read) => {
+                db.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
         }
     }
 
@@ -66,7 +73,11 @@ impl Connection {
         }
     }
 
-    pub(crate) fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    pub(crate) fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
         match self {
             Connection::Sqlite(db) => db.query(sql, params),
             Connection::Postgres(db) => db.query(sql, params),
@@ -74,7 +85,11 @@ impl Connection {
     }
 
     /// Like [`Self::query`] for a text made at run time (a table copied by backup and restore); never cached.
-    pub(crate) fn query_text(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    pub(crate) fn query_text(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
         match self {
             Connection::Sqlite(db) => db.query(sql, params),
             Connection::Postgres(db) => db.query_text(sql, params),
@@ -94,10 +109,14 @@ impl Connection {
             Connection::Sqlite(_) => ("INTEGER", "BLOB", " STRICT"),
             Connection::Postgres(_) => ("BIGINT", "BYTEA", ""),
         };
-        ddl.replace("{i64}", int).replace("{bytes}", bytes).replace("{text}", "TEXT").replace("{end}", table_end)
+        ddl.replace("{i64}", int)
+            .replace("{bytes}", bytes)
+            .replace("{text}", "TEXT")
+            .replace("{end}", table_end)
     }
 
     /// Prepares a statement without running it: for the test that reads every statement on both engines.
+    #[cfg(test)]
     pub(crate) fn check(&mut self, sql: &'static str) -> Result<(), Error> {
         match self {
             Connection::Sqlite(db) => db.check(sql),

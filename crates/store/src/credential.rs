@@ -58,7 +58,8 @@ const INSERT: &str = "INSERT INTO credential (workspace_id, id, dialect, name, p
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL)";
 const STRUCTURE_INSERT: &str = "INSERT INTO credential_structure (workspace_id, credential_id, structure_id) \
      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const LOOKUP_INSERT: &str = "INSERT INTO token_lookup (hash, workspace_id, credential_id) VALUES ($1, $2, $3)";
+const LOOKUP_INSERT: &str =
+    "INSERT INTO token_lookup (hash, workspace_id, credential_id) VALUES ($1, $2, $3)";
 const LOOKUP: &str = "SELECT workspace_id, credential_id FROM token_lookup WHERE hash = $1";
 const GET: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
      last_used, revoked FROM credential WHERE workspace_id = $1 AND id = $2";
@@ -70,9 +71,12 @@ const REVOKE: &str = "UPDATE credential SET revoked = $3 WHERE workspace_id = $1
      RETURNING id";
 const TOUCH: &str = "UPDATE credential SET last_used = $3 WHERE workspace_id = $1 AND id = $2 \
      AND (last_used IS NULL OR last_used < $3)";
-const SIGNING_KEYS: &str = "SELECT kid, sealed, created, retired FROM signing_key ORDER BY created, kid";
-const SIGNING_KEY_INSERT: &str = "INSERT INTO signing_key (kid, sealed, created, retired) VALUES ($1, $2, $3, NULL)";
+const SIGNING_KEYS: &str =
+    "SELECT kid, sealed, created, retired FROM signing_key ORDER BY created, kid";
+const SIGNING_KEY_INSERT: &str =
+    "INSERT INTO signing_key (kid, sealed, created, retired) VALUES ($1, $2, $3, NULL)";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     INSERT,
     STRUCTURE_INSERT,
@@ -98,7 +102,10 @@ fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
         secret_hash: row.bytes(4)?,
         scopes: row.text(5)?,
         every_structure: row.flag(6)?,
-        structures: structures.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?,
+        structures: structures
+            .iter()
+            .map(|row| row.int(0))
+            .collect::<Result<_, _>>()?,
         created: row.int(7)?,
         expires: row.optional_int(8)?,
         last_used: row.optional_int(9)?,
@@ -107,7 +114,11 @@ fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
 }
 
 /// Inserts a credential; `findable` makes it possible to find it by its secret's hash alone (API tokens).
-pub fn credential_insert(tx: &mut Tx<'_, '_>, credential: &Credential, findable: bool) -> Result<(), Error> {
+pub fn credential_insert(
+    tx: &mut Tx<'_, '_>,
+    credential: &Credential,
+    findable: bool,
+) -> Result<(), Error> {
     let workspace: Param<'static> = tx.workspace().into();
     let params = [
         workspace,
@@ -123,10 +134,20 @@ pub fn credential_insert(tx: &mut Tx<'_, '_>, credential: &Credential, findable:
     ];
     tx.query(INSERT, &params)?;
     for &structure in &credential.structures {
-        tx.query(STRUCTURE_INSERT, &[workspace, credential.id.into(), structure.into()])?;
+        tx.query(
+            STRUCTURE_INSERT,
+            &[workspace, credential.id.into(), structure.into()],
+        )?;
     }
     if findable {
-        tx.query(LOOKUP_INSERT, &[(&credential.secret_hash).into(), workspace, credential.id.into()])?;
+        tx.query(
+            LOOKUP_INSERT,
+            &[
+                (&credential.secret_hash).into(),
+                workspace,
+                credential.id.into(),
+            ],
+        )?;
     }
     Ok(())
 }
@@ -138,21 +159,34 @@ pub fn credential_get(sql: &mut dyn Sql, id: i64) -> Result<Option<Credential>, 
 }
 
 /// Credentials with `id > after`, in order of id; revoked ones too.
-pub fn credential_page(sql: &mut dyn Sql, after: i64, limit: i64) -> Result<Vec<Credential>, Error> {
+pub fn credential_page(
+    sql: &mut dyn Sql,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Credential>, Error> {
     let rows = sql.query(PAGE, &[sql.workspace().into(), after.into(), limit.into()])?;
     rows.into_iter().map(|row| of(sql, row)).collect()
 }
 
 /// False where there is no such credential, or it was revoked before.
 pub fn credential_revoke(tx: &mut Tx<'_, '_>, id: i64, now: i64) -> Result<bool, Error> {
-    Ok(!tx.query(REVOKE, &[tx.workspace().into(), id.into(), now.into()])?.is_empty())
+    Ok(!tx
+        .query(REVOKE, &[tx.workspace().into(), id.into(), now.into()])?
+        .is_empty())
 }
 
 /// Notes the time of the last use, outside the workspace's order.
-pub async fn credential_touch(store: &Store, workspace: i64, id: i64, now: i64) -> Result<(), Error> {
+pub async fn credential_touch(
+    store: &Store,
+    workspace: i64,
+    id: i64,
+    now: i64,
+) -> Result<(), Error> {
     store
         .exclusive(move |connection| {
-            connection.query(TOUCH, &[workspace.into(), id.into(), now.into()]).map(drop)
+            connection
+                .query(TOUCH, &[workspace.into(), id.into(), now.into()])
+                .map(drop)
         })
         .await
 }
@@ -162,7 +196,14 @@ pub async fn token_owner(store: &Store, hash: Vec<u8>) -> Result<Option<TokenOwn
     store
         .plain_read(move |connection| {
             let rows = connection.query(LOOKUP, &[(&hash).into()])?;
-            rows.first().map(|row| Ok(TokenOwner { workspace: row.int(0)?, credential: row.int(1)? })).transpose()
+            rows.first()
+                .map(|row| {
+                    Ok(TokenOwner {
+                        workspace: row.int(0)?,
+                        credential: row.int(1)?,
+                    })
+                })
+                .transpose()
         })
         .await
 }
@@ -192,7 +233,12 @@ pub async fn signing_keys(store: &Store, first: SigningKey) -> Result<Vec<Signin
                 .map(|mut row| {
                     let kid = row.text(0)?;
                     let secret = sealer.open(&format!("signing key {kid}"), &row.bytes(1)?)?;
-                    Ok(SigningKey { kid, secret, created: row.int(2)?, retired: row.optional_int(3)? })
+                    Ok(SigningKey {
+                        kid,
+                        secret,
+                        created: row.int(2)?,
+                        retired: row.optional_int(3)?,
+                    })
                 })
                 .collect()
         })

@@ -22,15 +22,19 @@ const INSERT: &str = "INSERT INTO head (workspace_id, turn, seq, next_id, next_p
      VALUES ($1, 0, 0, 1, 1, 0, $2)";
 const LOCK: &str = "UPDATE head SET turn = turn + 1 WHERE workspace_id = $1 \
      RETURNING seq, next_id, next_person, next_position, hash";
-const GET: &str = "SELECT seq, next_id, next_person, next_position, hash FROM head WHERE workspace_id = $1";
+const GET: &str =
+    "SELECT seq, next_id, next_person, next_position, hash FROM head WHERE workspace_id = $1";
 const SAVE: &str = "UPDATE head SET seq = $2, next_id = $3, next_person = $4, next_position = $5, hash = $6 \
      WHERE workspace_id = $1";
 const SEQ: &str = "SELECT seq FROM head WHERE workspace_id = $1";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, LOCK, GET, SAVE, SEQ];
 
 pub(crate) fn insert(connection: &mut Connection, workspace: i64) -> Result<(), Error> {
-    connection.query(INSERT, &[workspace.into(), Param::Bytes(&HASH_START)]).map(drop)
+    connection
+        .query(INSERT, &[workspace.into(), Param::Bytes(&HASH_START)])
+        .map(drop)
 }
 
 /// The first statement of a group: waits for its turn.
@@ -45,11 +49,15 @@ pub(crate) fn get(connection: &mut Connection, workspace: i64) -> Result<Head, E
 /// Only the seq: what a reader compares with the published state.
 pub(crate) fn seq(connection: &mut Connection, workspace: i64) -> Result<u64, Error> {
     let rows = connection.query(SEQ, &[workspace.into()])?;
-    rows.first().ok_or_else(|| Error::Corrupt(format!("workspace {workspace} has no head")))?.natural(0)
+    rows.first()
+        .ok_or_else(|| Error::Corrupt(format!("workspace {workspace} has no head")))?
+        .natural(0)
 }
 
 pub(crate) fn save(connection: &mut Connection, workspace: i64, head: &Head) -> Result<(), Error> {
-    let int = |value: u64| i64::try_from(value).map_err(|_| Error::Internal("a counter is over 2^63".into()));
+    let int = |value: u64| {
+        i64::try_from(value).map_err(|_| Error::Internal("a counter is over 2^63".into()))
+    };
     connection
         .query(
             SAVE,
@@ -66,7 +74,9 @@ pub(crate) fn save(connection: &mut Connection, workspace: i64, head: &Head) -> 
 }
 
 fn one(mut rows: Vec<Row>) -> Result<Head, Error> {
-    let row = rows.first_mut().ok_or_else(|| Error::Corrupt("a workspace has no head".into()))?;
+    let row = rows
+        .first_mut()
+        .ok_or_else(|| Error::Corrupt("a workspace has no head".into()))?;
     Ok(Head {
         seq: row.natural(0)?,
         next_id: row.int(1)?,

@@ -23,6 +23,7 @@ const INSERT: &str = "INSERT INTO idempotency (workspace_id, credential_id, key,
      fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, created = excluded.created";
 const SWEEP: &str = "DELETE FROM idempotency WHERE workspace_id = $1 AND created < $2";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[GET, INSERT, SWEEP];
 
 /// The answer kept since `since` under this credential and key.
@@ -33,14 +34,28 @@ pub fn idempotency_get(
     since: i64,
 ) -> Result<Option<Stored>, Error> {
     let workspace: Param<'_> = sql.workspace().into();
-    let row = query_one(sql, GET, &[workspace, credential.into(), key.into(), since.into()])?;
+    let row = query_one(
+        sql,
+        GET,
+        &[workspace, credential.into(), key.into(), since.into()],
+    )?;
     row.map(|mut row| {
-        Ok(Stored { fingerprint: row.bytes(0)?, status: row.int(1)?, body: row.bytes(2)?, created: row.int(3)? })
+        Ok(Stored {
+            fingerprint: row.bytes(0)?,
+            status: row.int(1)?,
+            body: row.bytes(2)?,
+            created: row.int(3)?,
+        })
     })
     .transpose()
 }
 
-pub fn idempotency_insert(tx: &mut Tx<'_, '_>, credential: i64, key: &str, stored: &Stored) -> Result<(), Error> {
+pub fn idempotency_insert(
+    tx: &mut Tx<'_, '_>,
+    credential: i64,
+    key: &str,
+    stored: &Stored,
+) -> Result<(), Error> {
     let params = [
         tx.workspace().into(),
         credential.into(),
@@ -55,5 +70,6 @@ pub fn idempotency_insert(tx: &mut Tx<'_, '_>, credential: i64, key: &str, store
 
 /// Forgets the answers older than `before`.
 pub fn idempotency_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
-    tx.query(SWEEP, &[tx.workspace().into(), before.into()]).map(drop)
+    tx.query(SWEEP, &[tx.workspace().into(), before.into()])
+        .map(drop)
 }

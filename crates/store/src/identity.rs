@@ -26,10 +26,17 @@ const NOTE: &str = "INSERT INTO identity_conflict (workspace_id, first_person, s
 const PAGE: &str = "SELECT id, first_person, second_person, kind, first_seen, last_seen, times FROM identity_conflict \
      WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[NOTE, PAGE];
 
 /// Notes that one identifier names two people; seen again, it counts.
-pub fn conflict_note(tx: &mut Tx<'_, '_>, one: u32, other: u32, kind: &str, now: i64) -> Result<(), Error> {
+pub fn conflict_note(
+    tx: &mut Tx<'_, '_>,
+    one: u32,
+    other: u32,
+    kind: &str,
+    now: i64,
+) -> Result<(), Error> {
     let id = tx.next_id();
     let params = [
         tx.workspace().into(),
@@ -43,14 +50,19 @@ pub fn conflict_note(tx: &mut Tx<'_, '_>, one: u32, other: u32, kind: &str, now:
 }
 
 /// Conflicts with `id > after`, in order of id.
-pub fn conflicts_page(sql: &mut dyn Sql, after: i64, limit: i64) -> Result<Vec<IdentityConflict>, Error> {
+pub fn conflicts_page(
+    sql: &mut dyn Sql,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<IdentityConflict>, Error> {
     let rows = sql.query(PAGE, &[sql.workspace().into(), after.into(), limit.into()])?;
     rows.into_iter().map(of).collect()
 }
 
 fn of(mut row: Row) -> Result<IdentityConflict, Error> {
     let person = |row: &Row, column| {
-        u32::try_from(row.int(column)?).map_err(|_| Error::Corrupt("a person number over 2^32".into()))
+        u32::try_from(row.int(column)?)
+            .map_err(|_| Error::Corrupt("a person number over 2^32".into()))
     };
     Ok(IdentityConflict {
         id: row.int(0)?,

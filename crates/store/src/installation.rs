@@ -19,12 +19,15 @@ pub struct Installation {
     pub created: i64,
 }
 
-const GET: &str = "SELECT database_id, restore_epoch, created, master_fingerprint FROM installation WHERE id = 1";
+const GET: &str =
+    "SELECT database_id, restore_epoch, created, master_fingerprint FROM installation WHERE id = 1";
 const INSERT: &str = "INSERT INTO installation (id, database_id, restore_epoch, created, master_fingerprint) \
      VALUES (1, $1, 0, $2, $3) ON CONFLICT DO NOTHING";
-const LOCK: &str = "UPDATE installation SET restore_epoch = restore_epoch WHERE id = 1 RETURNING id";
+const LOCK: &str =
+    "UPDATE installation SET restore_epoch = restore_epoch WHERE id = 1 RETURNING id";
 const EPOCH_RAISE: &str = "UPDATE installation SET restore_epoch = restore_epoch + 1 WHERE id = 1";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[GET, INSERT, LOCK, EPOCH_RAISE];
 
 /// What opening yields: the committer's connection, whose master key fits.
@@ -45,13 +48,18 @@ pub(crate) fn open(
     new_database_id: &str,
 ) -> Result<Opened, Error> {
     let mut connection = connect(folder.path(), url)?;
-    migrations::migrate(&mut connection, now).map_err(|error| explain(folder.path(), url, error))?;
+    migrations::migrate(&mut connection, now)
+        .map_err(|error| explain(folder.path(), url, error))?;
     let kept = folder.master_key()?;
     let master = kept.clone().unwrap_or(new_master);
     connection.begin(Mode::Write)?;
     connection.query(
         INSERT,
-        &[new_database_id.into(), Param::Int(now), Param::Bytes(&master.fingerprint())],
+        &[
+            new_database_id.into(),
+            Param::Int(now),
+            Param::Bytes(&master.fingerprint()),
+        ],
     )?;
     let (installation, fingerprint) = get(&mut connection)?;
     if fingerprint != master.fingerprint() {
@@ -72,8 +80,14 @@ pub(crate) fn open(
     if kept.is_none() {
         folder.master_key_create(&master)?;
     }
-    connection.commit().map_err(|error| explain(folder.path(), url, error))?;
-    Ok(Opened { connection, master, installation })
+    connection
+        .commit()
+        .map_err(|error| explain(folder.path(), url, error))?;
+    Ok(Opened {
+        connection,
+        master,
+        installation,
+    })
 }
 
 fn connect(folder: &Path, url: &DatabaseUrl) -> Result<Connection, Error> {
@@ -89,9 +103,10 @@ pub(crate) fn explain(folder: &Path, url: &DatabaseUrl, error: Error) -> Error {
             "{} is not a throng database, or is damaged ({cause}): restore a backup with throng restore",
             path.display()
         )),
-        (DatabaseUrl::Sqlite { path, .. }, error) => {
-            Error::Open(format!("cannot open the database {}: {error}", path.display()))
-        }
+        (DatabaseUrl::Sqlite { path, .. }, error) => Error::Open(format!(
+            "cannot open the database {}: {error}",
+            path.display()
+        )),
         (DatabaseUrl::Postgres(_), error) => Error::Open(format!(
             "cannot use the PostgreSQL database: {error}. Check that it runs, and the host, name, user and password \
              of --database-url"
@@ -101,9 +116,15 @@ pub(crate) fn explain(folder: &Path, url: &DatabaseUrl, error: Error) -> Error {
 
 pub(crate) fn get(connection: &mut Connection) -> Result<(Installation, Vec<u8>), Error> {
     let mut rows = connection.query(GET, &[])?;
-    let row = rows.first_mut().ok_or_else(|| Error::Corrupt("the installation row is missing".into()))?;
+    let row = rows
+        .first_mut()
+        .ok_or_else(|| Error::Corrupt("the installation row is missing".into()))?;
     Ok((
-        Installation { database_id: row.text(0)?, restore_epoch: row.int(1)?, created: row.int(2)? },
+        Installation {
+            database_id: row.text(0)?,
+            restore_epoch: row.int(1)?,
+            created: row.int(2)?,
+        },
         row.bytes(3)?,
     ))
 }

@@ -5,12 +5,7 @@
 
 use sets::Key;
 
-use crate::{
-    connection::Connection,
-    error::Error,
-    seal::Sealer,
-    value::Param,
-};
+use crate::{connection::Connection, error::Error, seal::Sealer, value::Param};
 
 pub(crate) const KEYS_PER_BLOCK: u64 = 4_096;
 const KEY_BYTES: usize = 16;
@@ -20,10 +15,12 @@ const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes) VALUES 
      ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
 const PAGE: &str = "SELECT block_no, bytes FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
      ORDER BY block_no";
-const IDENTIFIERS_GET: &str = "SELECT bytes FROM identifier_block WHERE workspace_id = $1 AND block_no = $2";
+const IDENTIFIERS_GET: &str =
+    "SELECT bytes FROM identifier_block WHERE workspace_id = $1 AND block_no = $2";
 const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
      ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, IDENTIFIERS_GET, IDENTIFIERS_PUT];
 
 /// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
@@ -48,11 +45,16 @@ impl Received {
 
     pub(crate) fn truncate(&mut self, len: usize) {
         self.ends.truncate(len);
-        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        self.bytes
+            .truncate(self.ends.last().map_or(0, |end| *end as usize));
     }
 
     fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1] as usize
+        };
         &self.bytes[start..self.ends[index] as usize]
     }
 }
@@ -79,7 +81,15 @@ pub(crate) fn append(
         }
         connection.query(PUT, &[workspace.into(), block_no, (&bytes).into()])?;
         if let Some(sealer) = sealer {
-            append_identifiers(connection, workspace, block, filled, received, done..done + take, sealer)?;
+            append_identifiers(
+                connection,
+                workspace,
+                block,
+                filled,
+                received,
+                done..done + take,
+                sealer,
+            )?;
         }
         done += take;
     }
@@ -96,9 +106,17 @@ fn old_block(
         return Ok(Vec::with_capacity(KEYS_PER_BLOCK as usize * KEY_BYTES));
     }
     let mut rows = connection.query(GET, &[workspace.into(), block_no])?;
-    let bytes = rows.first_mut().map(|row| row.bytes(0)).transpose()?.unwrap_or_default();
+    let bytes = rows
+        .first_mut()
+        .map(|row| row.bytes(0))
+        .transpose()?
+        .unwrap_or_default();
     if bytes.len() != filled * KEY_BYTES {
-        return Err(Error::Corrupt(format!("a key block holds {} bytes, not {}", bytes.len(), filled * KEY_BYTES)));
+        return Err(Error::Corrupt(format!(
+            "a key block holds {} bytes, not {}",
+            bytes.len(),
+            filled * KEY_BYTES
+        )));
     }
     Ok(bytes)
 }
@@ -131,7 +149,12 @@ fn append_identifiers(
         plain.extend_from_slice(value);
     }
     let sealed = sealer.seal(&context, &plain)?;
-    connection.query(IDENTIFIERS_PUT, &[workspace.into(), block_no, (&sealed).into()]).map(drop)
+    connection
+        .query(
+            IDENTIFIERS_PUT,
+            &[workspace.into(), block_no, (&sealed).into()],
+        )
+        .map(drop)
 }
 
 /// The identifiers of one block as received, in the order of its keys.
@@ -141,15 +164,22 @@ pub(crate) fn identifiers(
     block: u64,
     sealer: &Sealer,
 ) -> Result<Vec<Vec<u8>>, Error> {
-    let mut rows = connection.query(IDENTIFIERS_GET, &[workspace.into(), Param::Int(block as i64)])?;
-    let Some(row) = rows.first_mut() else { return Ok(Vec::new()) };
+    let mut rows = connection.query(
+        IDENTIFIERS_GET,
+        &[workspace.into(), Param::Int(block as i64)],
+    )?;
+    let Some(row) = rows.first_mut() else {
+        return Ok(Vec::new());
+    };
     let plain = sealer.open(&identifiers_context(workspace, block), &row.bytes(0)?)?;
     let mut rest = plain.as_slice();
     let mut values = Vec::new();
     while !rest.is_empty() {
         let cut = || Error::Corrupt("an identifier block is cut short".into());
         let (len, tail) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
-        let (value, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*len))).ok_or_else(cut)?;
+        let (value, tail) = tail
+            .split_at_checked(usize::from(u16::from_le_bytes(*len)))
+            .ok_or_else(cut)?;
         values.push(value.to_vec());
         rest = tail;
     }
@@ -169,15 +199,19 @@ pub(crate) fn read(
     while at < until {
         let first = at / KEYS_PER_BLOCK;
         let last = first + blocks;
-        let rows = connection
-            .query(PAGE, &[workspace.into(), Param::Int(first as i64), Param::Int(last as i64)])?;
+        let rows = connection.query(
+            PAGE,
+            &[
+                workspace.into(),
+                Param::Int(first as i64),
+                Param::Int(last as i64),
+            ],
+        )?;
         let mut keys = Vec::with_capacity(rows.len() * KEYS_PER_BLOCK as usize);
-        let mut expected = first;
-        for mut row in rows {
+        for (expected, mut row) in (first..).zip(rows) {
             if row.natural(0)? != expected {
                 break;
             }
-            expected += 1;
             let bytes = row.bytes(1)?;
             let (whole, rest) = bytes.as_chunks::<KEY_BYTES>();
             if !rest.is_empty() {
@@ -188,7 +222,9 @@ pub(crate) fn read(
         let skip = (at - first * KEYS_PER_BLOCK) as usize;
         let end = (until.min(last * KEYS_PER_BLOCK) - first * KEYS_PER_BLOCK) as usize;
         if keys.len() < end {
-            return Err(Error::Corrupt(format!("the key blocks end before position {until}")));
+            return Err(Error::Corrupt(format!(
+                "the key blocks end before position {until}"
+            )));
         }
         keys.truncate(end);
         keys.drain(..skip);

@@ -7,6 +7,7 @@
 
 mod activity;
 mod audience;
+mod backup;
 mod change;
 mod checkpoint;
 mod committer;
@@ -28,17 +29,20 @@ mod sqlite_engine;
 mod store;
 mod tx;
 mod value;
+mod verify;
 mod workspace;
 
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
-    Audience, AudienceKind, Control, audience_by_name, audience_by_reference, audience_delete, audience_get, audience_insert,
-    audience_page, audience_update, audiences_count, structures_page,
+    Audience, AudienceKind, Control, audience_by_name, audience_by_reference, audience_delete,
+    audience_get, audience_insert, audience_page, audience_update, audiences_count,
+    structures_page,
 };
+pub use backup::{BackupReport, OnTable, backup, restore};
 pub use committer::Meta;
 pub use credential::{
-    Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page, credential_revoke,
-    credential_touch, signing_keys, token_owner,
+    Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page,
+    credential_revoke, credential_touch, signing_keys, token_owner,
 };
 pub use error::Error;
 pub use folder::{DataFolder, DatabaseUrl};
@@ -51,4 +55,8 @@ pub use seal::{MasterKey, Sealer};
 pub use store::{Options, Progress, Store};
 pub use tx::{Tx, Verdict};
 pub use value::Sql;
+pub use verify::{VerifyReport, verify};
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
+
+#[cfg(test)]
+mod tests;

@@ -27,26 +27,40 @@ pub(crate) fn load(
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
         let mut sets = Vec::new();
         checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {
-            sets.push((set, sets::Set::from_bytes(bytes)?));
+            let people = sets::Set::from_bytes(bytes)?;
+            if !people.is_empty() {
+                sets.push((set, people));
+            }
             Ok(())
         })?;
-        checkpoint::persons(connection, workspace, checkpoint, |connection, first, persons| {
-            let mut done = 0usize;
-            let end = first + persons.len() as u64;
-            keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
-                engine.load_keys(&keys, &persons[done..done + keys.len()]);
-                done += keys.len();
-                progress(first + done as u64, head.next_position);
-                Ok(())
-            })
-        })?;
+        checkpoint::persons(
+            connection,
+            workspace,
+            checkpoint,
+            |connection, first, persons| {
+                let mut done = 0usize;
+                let end = first + persons.len() as u64;
+                keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
+                    engine.load_keys(&keys, &persons[done..done + keys.len()]);
+                    done += keys.len();
+                    progress(first + done as u64, head.next_position);
+                    Ok(())
+                })
+            },
+        )?;
         let next_person = u32::try_from(checkpoint.next_person)
             .map_err(|_| Error::Corrupt("a checkpoint counts more than 2^32 people".into()))?;
-        engine.restore(State::new(checkpoint.seq, checkpoint.next_position, next_person, sets));
+        engine.restore(State::new(
+            checkpoint.seq,
+            checkpoint.next_position,
+            next_person,
+            sets,
+        ));
     }
     catch_up(connection, workspace, engine, head.seq, progress)?;
     let state = engine.published();
-    if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person {
+    if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person
+    {
         return Err(Error::Corrupt(format!(
             "workspace {workspace}: the log ends at position {} and person {}, the head says {} and {}",
             state.next_position, state.next_person, head.next_position, head.next_person
@@ -68,7 +82,9 @@ pub(crate) fn catch_up(
         let end = until.min(at + PAGE_CHANGES);
         let changes = change::page(connection, workspace, at, end)?;
         if changes.len() as u64 != end - at {
-            return Err(Error::Corrupt(format!("workspace {workspace}: the log has a gap after change {at}")));
+            return Err(Error::Corrupt(format!(
+                "workspace {workspace}: the log has a gap after change {at}"
+            )));
         }
         replay(connection, workspace, engine, &changes)?;
         at = end;
@@ -91,10 +107,17 @@ fn replay(
         if let Some(identity) = &identity {
             let first = identity.first_position;
             let until = first + identity.persons.len() as u64;
-            keys::read(connection, workspace, first, until, BLOCKS_READ, |_, mut keys| {
-                new_keys.append(&mut keys);
-                Ok(())
-            })?;
+            keys::read(
+                connection,
+                workspace,
+                first,
+                until,
+                BLOCKS_READ,
+                |_, mut keys| {
+                    new_keys.append(&mut keys);
+                    Ok(())
+                },
+            )?;
         }
         working.replay(change.seq, &new_keys, identity.as_ref(), &change.deltas()?)?;
     }

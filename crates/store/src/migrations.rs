@@ -10,29 +10,61 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 const MIGRATIONS: &[&str] = &[FIRST];
 
-const CREATE_VERSION: &str =
-    "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
+const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
 const VERSION_INSERT: &str = "INSERT INTO schema_version (version, applied) VALUES ($1, $2)";
 const POSTGRES_LOCK: &str = "LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[VERSION, VERSION_INSERT];
 
 /// The tables in the order in which backup and restore copy them, with their primary keys.
 pub(crate) const TABLES: &[(&str, &str, &str)] = &[
-    ("installation", "id, database_id, restore_epoch, created, master_fingerprint", "id"),
-    ("workspace", "id, slug, name, keep_identifiers, secret, created", "id"),
-    ("head", "workspace_id, turn, seq, next_id, next_person, next_position, hash", "workspace_id"),
+    (
+        "installation",
+        "id, database_id, restore_epoch, created, master_fingerprint",
+        "id",
+    ),
+    (
+        "workspace",
+        "id, slug, name, keep_identifiers, secret, created",
+        "id",
+    ),
+    (
+        "head",
+        "workspace_id, turn, seq, next_id, next_person, next_position, hash",
+        "workspace_id",
+    ),
     (
         "change",
         "workspace_id, seq, time, actor, verb, request_id, command_id, identity, prev_hash, hash",
         "workspace_id, seq",
     ),
-    ("change_set", "workspace_id, set_id, seq, op, added, removed", "workspace_id, set_id, seq"),
-    ("key_block", "workspace_id, block_no, bytes", "workspace_id, block_no"),
-    ("identifier_block", "workspace_id, block_no, bytes", "workspace_id, block_no"),
-    ("snapshot", "workspace_id, set_id, seq, bytes", "workspace_id, set_id, seq"),
-    ("checkpoint", "workspace_id, seq, next_person, next_position", "workspace_id, seq"),
+    (
+        "change_set",
+        "workspace_id, set_id, seq, op, added, removed",
+        "workspace_id, set_id, seq",
+    ),
+    (
+        "key_block",
+        "workspace_id, block_no, bytes",
+        "workspace_id, block_no",
+    ),
+    (
+        "identifier_block",
+        "workspace_id, block_no, bytes",
+        "workspace_id, block_no",
+    ),
+    (
+        "snapshot",
+        "workspace_id, set_id, seq, bytes",
+        "workspace_id, set_id, seq",
+    ),
+    (
+        "checkpoint",
+        "workspace_id, seq, next_person, next_position",
+        "workspace_id, seq",
+    ),
     (
         "audience",
         "workspace_id, id, structure_id, parent_id, kind, name, name_unique, description, reference, control, \
@@ -45,7 +77,11 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
          revoked",
         "workspace_id, id",
     ),
-    ("credential_structure", "workspace_id, credential_id, structure_id", "workspace_id, credential_id, structure_id"),
+    (
+        "credential_structure",
+        "workspace_id, credential_id, structure_id",
+        "workspace_id, credential_id, structure_id",
+    ),
     ("token_lookup", "hash, workspace_id, credential_id", "hash"),
     ("signing_key", "kid, sealed, created, retired", "kid"),
     (
@@ -163,7 +199,11 @@ fn migrate_locked(connection: &mut Connection, postgres: bool, now: i64) -> Resu
         return Err(newer(found));
     }
     for version in found + 1..=SCHEMA_VERSION {
-        let ddl = usize::try_from(version - 1).ok().and_then(|index| MIGRATIONS.get(index)).copied().unwrap_or_default();
+        let ddl = usize::try_from(version - 1)
+            .ok()
+            .and_then(|index| MIGRATIONS.get(index))
+            .copied()
+            .unwrap_or_default();
         connection.batch(&connection.dialect_ddl(ddl))?;
         if postgres {
             connection.batch(POSTGRES_STORAGE)?;
@@ -175,7 +215,10 @@ fn migrate_locked(connection: &mut Connection, postgres: bool, now: i64) -> Resu
 
 /// The version that the database is at; 0 where it has none yet.
 pub(crate) fn schema_version(connection: &mut Connection) -> Result<i64, Error> {
-    connection.query(VERSION, &[])?.first().map_or(Ok(0), |row| row.int(0))
+    connection
+        .query(VERSION, &[])?
+        .first()
+        .map_or(Ok(0), |row| row.int(0))
 }
 
 pub(crate) fn newer(found: i64) -> Error {

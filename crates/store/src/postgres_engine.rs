@@ -22,7 +22,8 @@ const CONNECT_MS_MAX: u64 = 5_000;
 /// Session limits: waiting for a lock, one statement, and idling inside a transaction.
 const SESSION_WRITE: &str = "SET lock_timeout = '10s'; SET statement_timeout = '60s'; \
      SET idle_in_transaction_session_timeout = '30s'; SET synchronous_commit = on";
-const SESSION_READ: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s'";
+const SESSION_READ: &str =
+    "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '30s'";
 
 pub(crate) struct Postgres {
     client: Client,
@@ -37,8 +38,9 @@ impl std::fmt::Debug for Postgres {
 
 impl Postgres {
     pub(crate) fn open(url: &str, mode: Mode) -> Result<Postgres, Error> {
-        let mut config: Config =
-            url.parse().map_err(|_| Error::Open("the database URL is not a valid postgres:// URL".into()))?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|_| Error::Open("the database URL is not a valid postgres:// URL".into()))?;
         config.connect_timeout(Duration::from_millis(CONNECT_MS_MAX));
         config.application_name("throng");
         config.keepalives_idle(Duration::from_secs(30));
@@ -48,8 +50,17 @@ impl Postgres {
             config.connect(NoTls)
         };
         let mut client = client.map_err(convert)?;
-        client.batch_execute(if mode == Mode::Write { SESSION_WRITE } else { SESSION_READ }).map_err(convert)?;
-        Ok(Postgres { client, prepared: HashMap::new() })
+        client
+            .batch_execute(if mode == Mode::Write {
+                SESSION_WRITE
+            } else {
+                SESSION_READ
+            })
+            .map_err(convert)?;
+        Ok(Postgres {
+            client,
+            prepared: HashMap::new(),
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -60,23 +71,38 @@ impl Postgres {
         self.client.batch_execute(sql).map_err(convert)
     }
 
-    pub(crate) fn query(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+    pub(crate) fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
         if !self.prepared.contains_key(sql) {
             let statement = self.client.prepare(sql).map_err(convert)?;
             self.prepared.insert(sql, statement);
         }
         let statement = &self.prepared[sql];
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = params
+            .iter()
+            .map(|param| param as &(dyn ToSql + Sync))
+            .collect();
         let rows = self.client.query(statement, &params).map_err(convert)?;
         rows.iter().map(owned).collect()
     }
 
-    pub(crate) fn query_text(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+    pub(crate) fn query_text(
+        &mut self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        let params: Vec<&(dyn ToSql + Sync)> = params
+            .iter()
+            .map(|param| param as &(dyn ToSql + Sync))
+            .collect();
         let rows = self.client.query(sql, &params).map_err(convert)?;
         rows.iter().map(owned).collect()
     }
 
+    #[cfg(test)]
     pub(crate) fn check(&mut self, sql: &str) -> Result<(), Error> {
         self.client.prepare(sql).map(drop).map_err(convert)
     }
@@ -106,12 +132,18 @@ fn owned(row: &postgres::Row) -> Result<Row, Error> {
     let mut values = Vec::with_capacity(row.len());
     for (index, column) in row.columns().iter().enumerate() {
         let value = match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|value| value.map_or(Value::Null, Value::Int)),
-            Type::INT4 => {
-                row.try_get::<_, Option<i32>>(index).map(|value| value.map_or(Value::Null, |v| Value::Int(v.into())))
-            }
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index).map(|value| value.map_or(Value::Null, Value::Bytes)),
-            _ => row.try_get::<_, Option<String>>(index).map(|value| value.map_or(Value::Null, Value::Text)),
+            Type::INT8 => row
+                .try_get::<_, Option<i64>>(index)
+                .map(|value| value.map_or(Value::Null, Value::Int)),
+            Type::INT4 => row
+                .try_get::<_, Option<i32>>(index)
+                .map(|value| value.map_or(Value::Null, |v| Value::Int(v.into()))),
+            Type::BYTEA => row
+                .try_get::<_, Option<Vec<u8>>>(index)
+                .map(|value| value.map_or(Value::Null, Value::Bytes)),
+            _ => row
+                .try_get::<_, Option<String>>(index)
+                .map(|value| value.map_or(Value::Null, Value::Text)),
         };
         values.push(value.map_err(|error| Error::Corrupt(error.to_string()))?);
     }
@@ -145,7 +177,10 @@ fn convert(error: postgres::Error) -> Error {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         return Error::Lost(format!("{error}: {cause}"));
     };
-    let message = error.as_db_error().map(|db| db.message().to_owned()).unwrap_or_default();
+    let message = error
+        .as_db_error()
+        .map(|db| db.message().to_owned())
+        .unwrap_or_default();
     let text = format!("{} {message}", state.code());
     match state {
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => Error::Retry(text),
@@ -159,7 +194,11 @@ fn convert(error: postgres::Error) -> Error {
         | SqlState::INVALID_CATALOG_NAME => Error::Unavailable(text),
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => Error::Corrupt(text),
         // 57P01 to 57P03 (shutdown, crash, starting), 25P03 (idle in transaction), 08*** (connection).
-        state if state.code().starts_with("57P") || state.code().starts_with("08") || state.code() == "25P03" => {
+        state
+            if state.code().starts_with("57P")
+                || state.code().starts_with("08")
+                || state.code() == "25P03" =>
+        {
             Error::Lost(text)
         }
         state if state.code().starts_with("23") => Error::Constraint(text),

@@ -62,7 +62,11 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(url: DatabaseUrl, committer: Sender<Task>) -> Reader {
-        Reader { url, connection: None, committer }
+        Reader {
+            url,
+            connection: None,
+            committer,
+        }
     }
 
     pub(crate) fn run(mut self, tasks: &Receiver<ReadTask>) {
@@ -78,13 +82,20 @@ impl Reader {
             self.connection = None;
         }
         if self.connection.is_none() {
-            self.connection.insert(Connection::open(&self.url, Mode::Read)?).begin(Mode::Read)?;
+            self.connection
+                .insert(Connection::open(&self.url, Mode::Read)?)
+                .begin(Mode::Read)?;
         }
-        self.connection.as_mut().ok_or_else(|| Error::Internal("no connection".into()))
+        self.connection
+            .as_mut()
+            .ok_or_else(|| Error::Internal("no connection".into()))
     }
 
     /// Runs `work` in a read transaction that concerns no workspace, or one that is being loaded.
-    pub(crate) fn plain<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn plain<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let connection = self.begun()?;
         let result = work(connection);
         self.end(result.as_ref().err());
@@ -97,8 +108,15 @@ impl Reader {
         work: impl FnOnce(&mut Read<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let result = self.state(hosted).and_then(|state| {
-            let connection = self.connection.as_mut().ok_or_else(|| Error::Internal("no connection".into()))?;
-            Ok(work(&mut Read { connection, workspace: hosted.id, state }))
+            let connection = self
+                .connection
+                .as_mut()
+                .ok_or_else(|| Error::Internal("no connection".into()))?;
+            Ok(work(&mut Read {
+                connection,
+                workspace: hosted.id,
+                state,
+            }))
         });
         match result {
             Ok(result) => {
@@ -125,7 +143,9 @@ impl Reader {
     }
 
     fn end(&mut self, error: Option<&Error>) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         let broken = matches!(error, Some(Error::Lost(_) | Error::Corrupt(_)))
             || connection.rollback().is_err()
             || connection.is_broken();
@@ -158,14 +178,15 @@ pub(crate) struct HeadRequest {
 /// Reads heads on PostgreSQL: the requests that wait together share one read of their workspace's head.
 pub(crate) fn read_heads(mut reader: Reader, requests: &Receiver<HeadRequest>) {
     while let Ok(first) = requests.recv() {
-        let mut waiting: Vec<HeadRequest> = std::iter::once(first).chain(requests.try_iter()).collect();
+        let mut waiting: Vec<HeadRequest> =
+            std::iter::once(first).chain(requests.try_iter()).collect();
         while let Some(hosted) = waiting.last().map(|request| Arc::clone(&request.hosted)) {
             let result = reader
                 .plain(|connection| head::seq(connection, hosted.id))
                 .and_then(|seq| reach(&reader.committer, &hosted, seq))
                 .map(|()| hosted.engine.published());
             for request in waiting.extract_if(.., |request| Arc::ptr_eq(&request.hosted, &hosted)) {
-                drop(request.reply.send(result.clone()));
+                request.reply.send(result.clone()).ok();
             }
         }
     }

@@ -45,7 +45,9 @@ impl MasterKey {
     }
 
     pub(crate) fn from_hex(text: &str) -> Option<MasterKey> {
-        blake3::Hash::from_hex(text.trim()).ok().map(|hash| MasterKey(*hash.as_bytes()))
+        blake3::Hash::from_hex(text.trim())
+            .ok()
+            .map(|hash| MasterKey(*hash.as_bytes()))
     }
 }
 
@@ -68,7 +70,10 @@ impl Sealer {
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|error| Error::Internal(error.to_string()))?;
-        let payload = Payload { msg: plain, aad: context.as_bytes() };
+        let payload = Payload {
+            msg: plain,
+            aad: context.as_bytes(),
+        };
         let sealed = self
             .0
             .encrypt(&XNonce::from(nonce), payload)
@@ -82,9 +87,16 @@ impl Sealer {
     /// Opens what [`Self::seal`] made with the same key and context.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         let wrong = || Error::Corrupt(format!("a sealed value does not open ({context})"));
-        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(wrong)?;
-        let payload = Payload { msg: body, aad: context.as_bytes() };
-        self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| wrong())
+        let (nonce, body) = sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(wrong)?;
+        let payload = Payload {
+            msg: body,
+            aad: context.as_bytes(),
+        };
+        self.0
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| wrong())
     }
 }
 
@@ -98,7 +110,12 @@ mod tests {
         let sealed = sealer.seal("here", b"plain").expect("seals");
         assert_eq!(sealer.open("here", &sealed).expect("opens"), b"plain");
         assert!(sealer.open("there", &sealed).is_err());
-        assert!(MasterKey::new([8; 32]).sealer().open("here", &sealed).is_err());
+        assert!(
+            MasterKey::new([8; 32])
+                .sealer()
+                .open("here", &sealed)
+                .is_err()
+        );
         assert!(sealer.open("here", &sealed[..10]).is_err());
         assert!(!sealed.windows(5).any(|window| window == b"plain"));
     }
@@ -106,6 +123,9 @@ mod tests {
     #[test]
     fn debug_prints_no_secret() {
         let key = MasterKey::new([0x41; 32]);
-        assert_eq!(format!("{key:?} {:?}", key.sealer()), "MasterKey(***) Sealer(***)");
+        assert_eq!(
+            format!("{key:?} {:?}", key.sealer()),
+            "MasterKey(***) Sealer(***)"
+        );
     }
 }

@@ -27,16 +27,24 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, mode: Mode, size_bytes_max: Option<u64>) -> Result<Sqlite, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        mode: Mode,
+        size_bytes_max: Option<u64>,
+    ) -> Result<Sqlite, Error> {
         let flags = match mode {
             Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Mode::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
         } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(convert)?;
-        connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX)).map_err(convert)?;
+        connection
+            .busy_timeout(Duration::from_millis(BUSY_MS_MAX))
+            .map_err(convert)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         let db = Sqlite { connection };
-        db.batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY")?;
+        db.batch(
+            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
+        )?;
         match mode {
             Mode::Write => {
                 db.batch(
@@ -45,7 +53,10 @@ impl Sqlite {
                      PRAGMA journal_size_limit = 67108864",
                 )?;
                 if let Some(bytes) = size_bytes_max {
-                    db.batch(&format!("PRAGMA max_page_count = {}", (bytes / PAGE_BYTES).max(1)))?;
+                    db.batch(&format!(
+                        "PRAGMA max_page_count = {}",
+                        (bytes / PAGE_BYTES).max(1)
+                    ))?;
                 }
             }
             Mode::Read => db.batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096")?,
@@ -59,13 +70,22 @@ impl Sqlite {
 
     /// After some errors SQLite has already rolled back by itself.
     pub(crate) fn rollback(&self) -> Result<(), Error> {
-        if self.connection.is_autocommit() { Ok(()) } else { self.batch("ROLLBACK") }
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.batch("ROLLBACK")
+        }
     }
 
     pub(crate) fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        let mut statement = self.connection.prepare_cached(&sql.replace('$', "?")).map_err(convert)?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&sql.replace('$', "?"))
+            .map_err(convert)?;
         let columns = statement.column_count();
-        let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(convert)?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(params))
+            .map_err(convert)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(convert)? {
             let mut values = Vec::with_capacity(columns);
@@ -77,8 +97,12 @@ impl Sqlite {
         Ok(found)
     }
 
+    #[cfg(test)]
     pub(crate) fn check(&self, sql: &str) -> Result<(), Error> {
-        self.connection.prepare(&sql.replace('$', "?")).map(drop).map_err(convert)
+        self.connection
+            .prepare(&sql.replace('$', "?"))
+            .map(drop)
+            .map_err(convert)
     }
 }
 
@@ -87,7 +111,8 @@ fn owned(value: ValueRef<'_>) -> Result<Value, Error> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(value) => Value::Int(value),
         ValueRef::Text(value) => Value::Text(
-            String::from_utf8(value.to_vec()).map_err(|_| Error::Corrupt("text that is not UTF-8".into()))?,
+            String::from_utf8(value.to_vec())
+                .map_err(|_| Error::Corrupt("text that is not UTF-8".into()))?,
         ),
         ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
         ValueRef::Real(_) => return Err(Error::Corrupt("a floating-point value".into())),
@@ -115,7 +140,9 @@ pub(crate) fn convert(error: rusqlite::Error) -> Error {
         Some(ErrorCode::ConstraintViolation) => Error::Constraint(text),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Corrupt(text),
         Some(ErrorCode::SystemIoFailure) => Error::Lost(text),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::Unavailable(text),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::Unavailable(text)
+        }
         _ => Error::Internal(text),
     }
 }

@@ -86,8 +86,18 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the database, migrates it, loads every workspace and starts the threads. Blocks.
-    pub fn open(folder: DataFolder, options: Options, progress: Progress<'_>) -> Result<Store, Error> {
-        let Options { url, read_connections, now, new_master, new_database_id } = options;
+    pub fn open(
+        folder: DataFolder,
+        options: Options,
+        progress: Progress<'_>,
+    ) -> Result<Store, Error> {
+        let Options {
+            url,
+            read_connections,
+            now,
+            new_master,
+            new_database_id,
+        } = options;
         let mut opened = installation::open(&folder, &url, now, new_master, &new_database_id)?;
         let sealer = opened.master.sealer();
         let hosted = load_all(&mut opened.connection, &sealer, progress)
@@ -96,7 +106,12 @@ impl Store {
         let (reads, read_queue) = bounded::<ReadTask>(READS_MAX);
         let (heads, head_queue) = bounded::<HeadRequest>(READS_MAX);
         let (published, published_queue) = bounded(64);
-        let committer = Committer { url: url.clone(), connection: Some(opened.connection), tasks: task_queue, published };
+        let committer = Committer {
+            url: url.clone(),
+            connection: Some(opened.connection),
+            tasks: task_queue,
+            published,
+        };
         let mut threads = vec![spawn("committer", move || committer.run())?];
         for _ in 0..read_connections.max(1) {
             let (reader, queue) = (Reader::new(url.clone(), tasks.clone()), read_queue.clone());
@@ -105,7 +120,9 @@ impl Store {
         let reader = Reader::new(url.clone(), tasks.clone());
         threads.push(spawn("heads", move || read_heads(reader, &head_queue))?);
         let (reader, committer) = (Reader::new(url.clone(), tasks.clone()), tasks.clone());
-        threads.push(spawn("checkpointer", move || checkpoint_loop(reader, &committer, &published_queue))?);
+        threads.push(spawn("checkpointer", move || {
+            checkpoint_loop(reader, &committer, &published_queue)
+        })?);
         Ok(Store(Arc::new(Inner {
             url,
             installation: opened.installation,
@@ -148,7 +165,12 @@ impl Store {
     {
         let hosted = self.hosted(workspace).await?;
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Command { meta, run, outcome: None, reply });
+        let job = Box::new(Command {
+            meta,
+            run,
+            outcome: None,
+            reply,
+        });
         self.send(Task::Command(hosted, job))?;
         answer.await.unwrap_or_else(|_| Err(stopped().into()))
     }
@@ -161,7 +183,8 @@ impl Store {
         F: FnOnce(&mut Read<'_>) -> Result<T, E> + Send + 'static,
     {
         let hosted = self.hosted(workspace).await?;
-        self.on_reader(move |reader| reader.in_workspace(&hosted, work)).await
+        self.on_reader(move |reader| reader.in_workspace(&hosted, work))
+            .await
     }
 
     /// The published sets of a workspace, no older than this call. On SQLite no statement is run.
@@ -171,7 +194,10 @@ impl Store {
             return Ok(hosted.engine.published());
         }
         let (reply, answer) = oneshot::channel();
-        self.0.heads.try_send(HeadRequest { hosted, reply }).map_err(|_| busy())?;
+        self.0
+            .heads
+            .try_send(HeadRequest { hosted, reply })
+            .map_err(|_| busy())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -183,7 +209,11 @@ impl Store {
     ) -> Result<(Vec<Option<sets::Person>>, Arc<State>), Error> {
         let state = self.state(workspace).await?;
         let mut found = Vec::new();
-        self.hosted(workspace).await?.engine.dictionary().get_all(keys, &mut found);
+        self.hosted(workspace)
+            .await?
+            .engine
+            .dictionary()
+            .get_all(keys, &mut found);
         Ok((found, state))
     }
 
@@ -195,14 +225,28 @@ impl Store {
     /// Bytes held by the key dictionaries and the published sets, for `/metrics`: keys, dictionary bytes, set bytes.
     pub fn memory(&self) -> (u64, usize, usize) {
         let hosted = self.0.hosted.read();
-        hosted.values().fold((0, 0, 0), |(keys, dictionary, sets), hosted| {
-            let state = hosted.engine.published();
-            (
-                keys + hosted.engine.dictionary().len(),
-                dictionary + hosted.engine.dictionary().memory_bytes(),
-                sets + state.sets().map(|(_, set)| set.memory_bytes()).sum::<usize>(),
-            )
-        })
+        hosted
+            .values()
+            .fold((0, 0, 0), |(keys, dictionary, sets), hosted| {
+                let state = hosted.engine.published();
+                (
+                    keys + hosted.engine.dictionary().len(),
+                    dictionary + hosted.engine.dictionary().memory_bytes(),
+                    sets + state
+                        .sets()
+                        .map(|(_, set)| set.memory_bytes())
+                        .sum::<usize>(),
+                )
+            })
+    }
+
+    /// People of all loaded workspaces, as published.
+    pub fn people(&self) -> u64 {
+        let hosted = self.0.hosted.read();
+        hosted
+            .values()
+            .map(|hosted| u64::from(hosted.engine.published().next_person.saturating_sub(1)))
+            .sum()
     }
 
     /// Commands waiting for the committer.
@@ -211,12 +255,17 @@ impl Store {
     }
 
     /// Makes a workspace; fails with [`Error::Constraint`] where the slug is taken.
-    pub async fn workspace_create(&self, new: Workspace, secret: WorkspaceSecret) -> Result<i64, Error> {
+    pub async fn workspace_create(
+        &self,
+        new: Workspace,
+        secret: WorkspaceSecret,
+    ) -> Result<i64, Error> {
         let sealer = self.0.sealer.clone();
         let (id, made) = oneshot::channel();
         self.exclusive(move |connection| {
             installation::lock(connection)?;
-            drop(id.send(workspace::insert(connection, &sealer, &new, &secret)?));
+            id.send(workspace::insert(connection, &sealer, &new, &secret)?)
+                .ok();
             Ok(())
         })
         .await?;
@@ -225,34 +274,38 @@ impl Store {
 
     pub async fn workspace_by_slug(&self, slug: &str) -> Result<Option<Workspace>, Error> {
         let slug = slug.to_owned();
-        self.plain_read(move |connection| workspace::by_slug(connection, &slug)).await
+        self.plain_read(move |connection| workspace::by_slug(connection, &slug))
+            .await
     }
 
     /// Workspaces with `id > after` in order of id.
     pub async fn workspaces(&self, after: i64, limit: i64) -> Result<Vec<Workspace>, Error> {
-        self.plain_read(move |connection| workspace::list(connection, after, limit)).await
+        self.plain_read(move |connection| workspace::list(connection, after, limit))
+            .await
     }
 
     /// Answers whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.plain_read(|connection| installation::get(connection).map(drop)).await
+        self.plain_read(|connection| installation::get(connection).map(drop))
+            .await
     }
 
     /// Writes a checkpoint of a workspace now, whether one is due or not. Blocks.
     pub fn checkpoint_now(&self, workspace: i64) -> Result<(), Error> {
         let hosted = self.0.hosted.read().get(&workspace).cloned();
-        let hosted = hosted.ok_or_else(|| Error::Internal(format!("workspace {workspace} is not loaded")))?;
+        let hosted = hosted
+            .ok_or_else(|| Error::Internal(format!("workspace {workspace} is not loaded")))?;
         let mut reader = Reader::new(self.0.url.clone(), self.0.tasks.clone());
         checkpoint_write(&mut reader, &self.0.tasks, &hosted)
     }
 
     /// Finishes what is queued and stops the threads. Blocks; later calls are refused as unavailable.
     pub fn close(&self) {
-        drop(self.0.tasks.send(Task::Stop));
+        self.0.tasks.send(Task::Stop).ok();
         let threads = std::mem::take(&mut *self.0.threads.lock());
         // The committer is first; the others end with their queues, when the last clone of the store is dropped.
         if let Some(committer) = threads.into_iter().next() {
-            drop(committer.join());
+            committer.join().ok();
         }
     }
 
@@ -281,7 +334,9 @@ impl Store {
         F: FnOnce(&mut Reader) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let task: ReadTask = Box::new(move |reader| drop(reply.send(work(reader))));
+        let task: ReadTask = Box::new(move |reader| {
+            reply.send(work(reader)).ok();
+        });
         self.0.reads.try_send(task).map_err(|_| busy())?;
         answer.await.unwrap_or_else(|_| Err(stopped().into()))
     }
@@ -304,7 +359,9 @@ impl Store {
         }
         let sealer = self.0.sealer.clone();
         let hosted = self
-            .plain_read(move |connection| load_one(connection, &sealer, workspace, &mut |_, _, _| {}))
+            .plain_read(move |connection| {
+                load_one(connection, &sealer, workspace, &mut |_, _, _| {})
+            })
             .await?;
         self.0.hosted.write().insert(workspace, Arc::clone(&hosted));
         Ok(hosted)
@@ -335,11 +392,16 @@ fn load_all(
     let mut after = 0;
     loop {
         let page = workspace::list(connection, after, WORKSPACES_PAGE)?;
-        let Some(last) = page.last() else { return Ok(hosted) };
+        let Some(last) = page.last() else {
+            return Ok(hosted);
+        };
         after = last.id;
         for workspace in page {
             connection.begin(crate::connection::Mode::Read)?;
-            hosted.insert(workspace.id, load_one(connection, sealer, workspace.id, progress)?);
+            hosted.insert(
+                workspace.id,
+                load_one(connection, sealer, workspace.id, progress)?,
+            );
             connection.commit()?;
         }
     }
@@ -354,23 +416,34 @@ fn load_one(
     let (workspace, secret) = workspace::get(connection, sealer, id)?
         .ok_or_else(|| Error::Internal(format!("there is no workspace {id}")))?;
     let engine = Engine::new();
-    load::load(connection, id, &engine, &mut |done, all| progress(&workspace.slug, done, all))?;
+    load::load(connection, id, &engine, &mut |done, all| {
+        progress(&workspace.slug, done, all)
+    })?;
     let last = checkpoint::latest(connection, id)?;
     Ok(Arc::new(Hosted {
         id,
         engine,
-        identifiers: (workspace.keep_identifiers == KeepIdentifiers::Sealed).then(|| secret.identifiers()),
+        identifiers: (workspace.keep_identifiers == KeepIdentifiers::Sealed)
+            .then(|| secret.identifiers()),
         keys: secret.keys(),
         checkpoint_seq: AtomicU64::new(last.map_or(0, |last| last.seq)),
         checkpoint_position: AtomicU64::new(last.map_or(0, |last| last.next_position)),
     }))
 }
 
-fn checkpoint_loop(mut reader: Reader, committer: &Sender<Task>, published: &Receiver<Arc<Hosted>>) {
+fn checkpoint_loop(
+    mut reader: Reader,
+    committer: &Sender<Task>,
+    published: &Receiver<Arc<Hosted>>,
+) {
     while let Ok(hosted) = published.recv() {
         let state = hosted.engine.published();
-        let changes = state.seq.saturating_sub(hosted.checkpoint_seq.load(Ordering::Relaxed));
-        let keys = state.next_position.saturating_sub(hosted.checkpoint_position.load(Ordering::Relaxed));
+        let changes = state
+            .seq
+            .saturating_sub(hosted.checkpoint_seq.load(Ordering::Relaxed));
+        let keys = state
+            .next_position
+            .saturating_sub(hosted.checkpoint_position.load(Ordering::Relaxed));
         if changes < checkpoint::CHANGES_MAX && keys < checkpoint::KEYS_MAX {
             continue;
         }
@@ -381,7 +454,11 @@ fn checkpoint_loop(mut reader: Reader, committer: &Sender<Task>, published: &Rec
 }
 
 /// Reads and serialises beside the committer, which then writes row by row.
-fn checkpoint_write(reader: &mut Reader, committer: &Sender<Task>, hosted: &Arc<Hosted>) -> Result<(), Error> {
+fn checkpoint_write(
+    reader: &mut Reader,
+    committer: &Sender<Task>,
+    hosted: &Arc<Hosted>,
+) -> Result<(), Error> {
     let (workspace, state) = (hosted.id, hosted.engine.published());
     let seq = state.seq;
     let since = reader.plain(|connection| checkpoint::latest(connection, workspace))?;
@@ -389,10 +466,12 @@ fn checkpoint_write(reader: &mut Reader, committer: &Sender<Task>, hosted: &Arc<
     if since_seq >= seq {
         return Ok(());
     }
-    let changed = reader.plain(|connection| checkpoint::changed_sets(connection, workspace, since_seq, seq))?;
-    let segment = reader.plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
-    let kept: Vec<(i64, u64)> = changed.into_iter().filter(|(set, _)| state.contains_set(*set)).collect();
-    for &(set, set_seq) in &kept {
+    let changed = reader
+        .plain(|connection| checkpoint::changed_sets(connection, workspace, since_seq, seq))?;
+    let segment = reader
+        .plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
+    for &(set, set_seq) in &changed {
+        // A set that is no more is empty: without this row, the snapshot before would be believed.
         let bytes = state.set(set).to_bytes();
         on_committer(committer, move |connection| {
             checkpoint::snapshot_insert(connection, workspace, set, set_seq, &bytes)
@@ -400,13 +479,23 @@ fn checkpoint_write(reader: &mut Reader, committer: &Sender<Task>, hosted: &Arc<
     }
     let position = state.next_position;
     on_committer(committer, move |connection| {
-        checkpoint::snapshot_insert(connection, workspace, checkpoint::PERSONS_SET, seq, &segment)?;
+        checkpoint::snapshot_insert(
+            connection,
+            workspace,
+            checkpoint::PERSONS_SET,
+            seq,
+            &segment,
+        )?;
         checkpoint::finish(connection, workspace, &state)
     })?;
     hosted.checkpoint_seq.store(seq, Ordering::Relaxed);
-    hosted.checkpoint_position.store(position, Ordering::Relaxed);
-    for (set, set_seq) in kept {
-        on_committer(committer, move |connection| checkpoint::prune(connection, workspace, set, set_seq))?;
+    hosted
+        .checkpoint_position
+        .store(position, Ordering::Relaxed);
+    for (set, set_seq) in changed {
+        on_committer(committer, move |connection| {
+            checkpoint::prune(connection, workspace, set, set_seq)
+        })?;
     }
     tracing::debug!(workspace, seq, "checkpoint written");
     Ok(())
@@ -417,7 +506,9 @@ fn on_committer(
     work: impl FnOnce(&mut Connection) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
     let (reply, answer) = oneshot::channel();
-    committer.send(Task::Exclusive(Box::new(work), reply)).map_err(|_| stopped())?;
+    committer
+        .send(Task::Exclusive(Box::new(work), reply))
+        .map_err(|_| stopped())?;
     answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
 }
 
@@ -425,6 +516,7 @@ fn on_committer(
 #[doc(hidden)]
 impl Store {
     pub async fn head_seq(&self, workspace: i64) -> Result<u64, Error> {
-        self.plain_read(move |connection| head::seq(connection, workspace)).await
+        self.plain_read(move |connection| head::seq(connection, workspace))
+            .await
     }
 }

@@ -62,22 +62,31 @@ impl WorkspaceSecret {
     }
 
     pub(crate) fn identifiers(&self) -> Sealer {
-        Sealer::new(&blake3::derive_key("throng 2026-11 sealed identifiers", &self.0))
+        Sealer::new(&blake3::derive_key(
+            "throng 2026-11 sealed identifiers",
+            &self.0,
+        ))
     }
 
     pub(crate) fn keys(&self) -> sets::KeySecret {
-        sets::KeySecret::new(blake3::derive_key("throng 2026-11 identifier keys", &self.0))
+        sets::KeySecret::new(blake3::derive_key(
+            "throng 2026-11 identifier keys",
+            &self.0,
+        ))
     }
 }
 
 const INSERT: &str = "INSERT INTO workspace (id, slug, name, keep_identifiers, secret, created) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 const NEXT_ID: &str = "SELECT coalesce(max(id), 0) + 1 FROM workspace";
-const GET: &str = "SELECT id, slug, name, keep_identifiers, secret, created FROM workspace WHERE id = $1";
-const BY_SLUG: &str = "SELECT id, slug, name, keep_identifiers, secret, created FROM workspace WHERE slug = $1";
+const GET: &str =
+    "SELECT id, slug, name, keep_identifiers, secret, created FROM workspace WHERE id = $1";
+const BY_SLUG: &str =
+    "SELECT id, slug, name, keep_identifiers, secret, created FROM workspace WHERE slug = $1";
 const LIST: &str = "SELECT id, slug, name, keep_identifiers, secret, created FROM workspace WHERE id > $1 \
      ORDER BY id LIMIT $2";
 
+#[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, NEXT_ID, GET, BY_SLUG, LIST];
 
 fn context(workspace: i64) -> String {
@@ -91,7 +100,10 @@ pub(crate) fn insert(
     new: &Workspace,
     secret: &WorkspaceSecret,
 ) -> Result<i64, Error> {
-    let id = connection.query(NEXT_ID, &[])?.first().map_or(Ok(1), |row| row.int(0))?;
+    let id = connection
+        .query(NEXT_ID, &[])?
+        .first()
+        .map_or(Ok(1), |row| row.int(0))?;
     let sealed = master.seal(&context(id), &secret.0)?;
     connection.query(
         INSERT,
@@ -114,18 +126,18 @@ fn of(row: &mut Row) -> Result<(Workspace, Vec<u8>), Error> {
         id: row.int(0)?,
         slug: row.text(1)?,
         name: row.text(2)?,
-        keep_identifiers: KeepIdentifiers::parse(&keep)
-            .ok_or_else(|| Error::Corrupt("a workspace's keep_identifiers is neither sealed nor none".into()))?,
+        keep_identifiers: KeepIdentifiers::parse(&keep).ok_or_else(|| {
+            Error::Corrupt("a workspace's keep_identifiers is neither sealed nor none".into())
+        })?,
         created: row.int(5)?,
     };
     Ok((workspace, row.bytes(4)?))
 }
 
-fn opened(
-    rows: Vec<Row>,
-    master: &Sealer,
-) -> Result<Option<(Workspace, WorkspaceSecret)>, Error> {
-    let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+fn opened(rows: Vec<Row>, master: &Sealer) -> Result<Option<(Workspace, WorkspaceSecret)>, Error> {
+    let Some(mut row) = rows.into_iter().next() else {
+        return Ok(None);
+    };
     let (workspace, sealed) = of(&mut row)?;
     let plain = master.open(&context(workspace.id), &sealed)?;
     let bytes = plain
@@ -144,11 +156,19 @@ pub(crate) fn get(
 
 pub(crate) fn by_slug(connection: &mut Connection, slug: &str) -> Result<Option<Workspace>, Error> {
     let mut rows = connection.query(BY_SLUG, &[slug.into()])?;
-    rows.first_mut().map(|row| of(row).map(|(workspace, _)| workspace)).transpose()
+    rows.first_mut()
+        .map(|row| of(row).map(|(workspace, _)| workspace))
+        .transpose()
 }
 
 /// The workspaces after an id, in order of id.
-pub(crate) fn list(connection: &mut Connection, after: i64, limit: i64) -> Result<Vec<Workspace>, Error> {
+pub(crate) fn list(
+    connection: &mut Connection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Workspace>, Error> {
     let mut rows = connection.query(LIST, &[after.into(), Param::Int(limit)])?;
-    rows.iter_mut().map(|row| of(row).map(|(workspace, _)| workspace)).collect()
+    rows.iter_mut()
+        .map(|row| of(row).map(|(workspace, _)| workspace))
+        .collect()
 }

@@ -1,9 +1,15 @@
 //! Kernels over strictly ascending arrays of 16-bit numbers.
 //!
-//! Free functions over slices; they know no container. Invariant: inputs and outputs ascend strictly.
+//! Free functions over slices; they know no container. Three ways, by the lengths: few numbers against many are looked up;
+//! long arrays go through a bitmap on the stack, since walking both costs a dependent load a step; the rest is walked.
+//! Invariant: inputs and outputs ascend strictly.
 
-/// From this ratio of lengths on, looking each number of the short array up beats walking both.
-const SKEW: usize = 32;
+use super::WORDS;
+
+/// From this ratio of lengths on, looking each number of the short array up is the fastest.
+const SKEW: usize = 16;
+/// From this length of both together on, clearing and filling a bitmap pays.
+const LONG: usize = 512;
 
 /// How many numbers both arrays hold.
 pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
@@ -13,6 +19,10 @@ pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
             .iter()
             .filter(|low| long.binary_search(low).is_ok())
             .count();
+    }
+    if a.len() + b.len() >= LONG {
+        let marks = Marks::new(long);
+        return short.iter().map(|low| usize::from(marks.has(*low))).sum();
     }
     let (mut i, mut j, mut count) = (0, 0, 0);
     while i < short.len() && j < long.len() {
@@ -24,31 +34,59 @@ pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
     count
 }
 
-/// The numbers of `a` that `b` holds (`keep`) or that it lacks (not `keep`).
-pub(super) fn filter(a: &[u16], b: &[u16], keep: bool) -> Vec<u16> {
+/// The numbers that both arrays hold.
+pub(super) fn and(a: &[u16], b: &[u16]) -> Vec<u16> {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    if short.len() * SKEW < long.len() {
+        return short
+            .iter()
+            .copied()
+            .filter(|low| long.binary_search(low).is_ok())
+            .collect();
+    }
+    if a.len() + b.len() >= LONG {
+        let marks = Marks::new(long);
+        return keep(short, |low| marks.has(low));
+    }
+    let mut walk = Walk::new(long);
+    keep(short, |low| walk.has(low))
+}
+
+/// The numbers of `a` that `b` lacks.
+pub(super) fn and_not(a: &[u16], b: &[u16]) -> Vec<u16> {
     if a.len() * SKEW < b.len() {
         return a
             .iter()
             .copied()
-            .filter(|low| b.binary_search(low).is_ok() == keep)
+            .filter(|low| b.binary_search(low).is_err())
             .collect();
     }
-    let mut out = Vec::with_capacity(if keep { a.len().min(b.len()) } else { a.len() });
-    let mut j = 0;
-    for &x in a {
-        while j < b.len() && b[j] < x {
-            j += 1;
-        }
-        if (j < b.len() && b[j] == x) == keep {
-            out.push(x);
-        }
+    if b.len() * SKEW < a.len() {
+        return without_few(a, b);
     }
-    out
+    if a.len() + b.len() >= LONG {
+        let marks = Marks::new(b);
+        return keep(a, |low| !marks.has(low));
+    }
+    let mut walk = Walk::new(b);
+    keep(a, |low| !walk.has(low))
 }
 
 /// The numbers that either array holds.
 pub(super) fn or(a: &[u16], b: &[u16]) -> Vec<u16> {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let mut out = Vec::with_capacity(a.len() + b.len());
+    if short.len() * SKEW < long.len() {
+        let mut rest = long;
+        for low in short {
+            let (before, after) = rest.split_at(rest.partition_point(|other| other < low));
+            out.extend_from_slice(before);
+            out.push(*low);
+            rest = after.strip_prefix(&[*low]).unwrap_or(after);
+        }
+        out.extend_from_slice(rest);
+        return out;
+    }
     let (mut i, mut j) = (0, 0);
     while i < a.len() && j < b.len() {
         let (x, y) = (a[i], b[j]);
@@ -59,4 +97,80 @@ pub(super) fn or(a: &[u16], b: &[u16]) -> Vec<u16> {
     out.extend_from_slice(&a[i..]);
     out.extend_from_slice(&b[j..]);
     out
+}
+
+/// The numbers of `a` without the few of `b`, in stretches.
+fn without_few(a: &[u16], b: &[u16]) -> Vec<u16> {
+    let mut out = Vec::with_capacity(a.len());
+    let mut rest = a;
+    for low in b {
+        let (before, after) = rest.split_at(rest.partition_point(|other| other < low));
+        out.extend_from_slice(before);
+        rest = after.strip_prefix(&[*low]).unwrap_or(after);
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The numbers that `wanted` accepts. Without a branch a number, since which are wanted cannot be foreseen.
+pub(super) fn keep(array: &[u16], mut wanted: impl FnMut(u16) -> bool) -> Vec<u16> {
+    let mut out = vec![0; array.len()];
+    let mut len = 0;
+    for &low in array {
+        out[len] = low;
+        len += usize::from(wanted(low));
+    }
+    out.truncate(len);
+    out
+}
+
+/// A bitmap on the stack.
+struct Marks([u64; WORDS]);
+
+impl Marks {
+    fn new(array: &[u16]) -> Marks {
+        let mut marks = Marks([0; WORDS]);
+        // Neighbours share words, and a word that was just written is slow to change: four places at a time are apart.
+        let (parts, rest) = array.split_at(array.len() / 4 * 4);
+        let quarter = parts.len() / 4;
+        let (first, second) = parts.split_at(2 * quarter);
+        let halves = first.split_at(quarter).0.iter().zip(&first[quarter..]);
+        let others = second.split_at(quarter).0.iter().zip(&second[quarter..]);
+        for ((a, b), (c, d)) in halves.zip(others) {
+            marks.set(*a);
+            marks.set(*b);
+            marks.set(*c);
+            marks.set(*d);
+        }
+        for low in rest {
+            marks.set(*low);
+        }
+        marks
+    }
+
+    fn set(&mut self, low: u16) {
+        self.0[usize::from(low >> 6)] |= 1 << (low & 63);
+    }
+
+    fn has(&self, low: u16) -> bool {
+        self.0[usize::from(low >> 6)] >> (low & 63) & 1 == 1
+    }
+}
+
+/// Ascending look-ups in an array.
+struct Walk<'a>(&'a [u16]);
+
+impl<'a> Walk<'a> {
+    fn new(array: &'a [u16]) -> Walk<'a> {
+        Walk(array)
+    }
+
+    fn has(&mut self, low: u16) -> bool {
+        while let [first, rest @ ..] = self.0
+            && *first < low
+        {
+            self.0 = rest;
+        }
+        self.0.first() == Some(&low)
+    }
 }

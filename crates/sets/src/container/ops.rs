@@ -11,8 +11,8 @@ impl Container {
     /// The members of both.
     pub(crate) fn and(&self, other: &Container) -> Container {
         match (self, other) {
-            (Container::Array(a), b) => Container::Array(filter(a, b, true)),
-            (a, Container::Array(b)) => Container::Array(filter(b, a, true)),
+            (Container::Array(a), b) => and_array(a, b),
+            (a, Container::Array(b)) => and_array(b, a),
             (Container::Runs(a), Container::Runs(b)) => from_runs(runs::and(a.list(), b.list())),
             (Container::Bitmap(a), Container::Bitmap(b)) => {
                 let mut bitmap = a.clone();
@@ -44,7 +44,7 @@ impl Container {
     /// The members of `self` that `other` lacks.
     pub(crate) fn and_not(&self, other: &Container) -> Container {
         match (self, other) {
-            (Container::Array(a), b) => Container::Array(filter(a, b, false)),
+            (Container::Array(a), b) => array_and_not(a, b),
             (Container::Runs(a), Container::Bitmap(b)) => {
                 let mut bitmap = Bitmap::from_runs(a.list());
                 bitmap.and_not_assign(b);
@@ -86,7 +86,7 @@ impl Container {
                     .iter()
                     .filter(|low| x.contains(**low) && y.contains(**low))
                     .count(),
-                _ => Container::Array(filter(list, x, true)).and_len(y),
+                _ => and_array(list, x).and_len(y),
             },
             (Container::Bitmap(a), Container::Bitmap(b), Container::Bitmap(c)) => a.and_len3(b, c),
             _ => a.and(b).and_len(c),
@@ -95,11 +95,14 @@ impl Container {
 
     /// Adds the members of `other`, in place where nobody else holds the container; untouched if it has them all.
     pub(crate) fn insert_all(this: &mut Arc<Container>, other: &Container) {
-        if Arc::get_mut(this).is_none() && this.and_len(other) == other.len() {
+        if !matches!(**this, Container::Bitmap(_)) {
+            let union = this.or(other);
+            if union.len() != this.len() {
+                *this = Arc::new(union);
+            }
             return;
         }
-        if !matches!(**this, Container::Bitmap(_)) {
-            *this = Arc::new(this.or(other));
+        if Arc::get_mut(this).is_none() && this.and_len(other) == other.len() {
             return;
         }
         let container = Arc::make_mut(this);
@@ -113,11 +116,14 @@ impl Container {
 
     /// Removes the members of `other`, in place where nobody else holds the container; untouched if it has none of them.
     pub(crate) fn remove_all(this: &mut Arc<Container>, other: &Container) {
-        if Arc::get_mut(this).is_none() && this.and_len(other) == 0 {
+        if !matches!(**this, Container::Bitmap(_)) {
+            let rest = this.and_not(other);
+            if rest.len() != this.len() {
+                *this = Arc::new(rest);
+            }
             return;
         }
-        if !matches!(**this, Container::Bitmap(_)) {
-            *this = Arc::new(this.and_not(other));
+        if Arc::get_mut(this).is_none() && this.and_len(other) == 0 {
             return;
         }
         let container = Arc::make_mut(this);
@@ -136,19 +142,27 @@ const FULL: Run = Run {
     last: u16::MAX,
 };
 
-/// The numbers of an array that `other` has (`keep`) or lacks (not `keep`).
-fn filter(array: &[u16], other: &Container, keep: bool) -> Vec<u16> {
-    let mut kept = match other {
-        Container::Array(other) => arrays::filter(array, other, keep),
-        Container::Bitmap(bitmap) => array
-            .iter()
-            .copied()
-            .filter(|low| bitmap.contains(*low) == keep)
-            .collect(),
-        Container::Runs(runs) => runs::filter_array(array, runs.list(), keep),
-    };
-    kept.shrink_to_fit();
-    kept
+/// The numbers of an array that `other` has too.
+fn and_array(array: &[u16], other: &Container) -> Container {
+    Container::Array(fitted(match other {
+        Container::Array(other) => arrays::and(array, other),
+        Container::Bitmap(bitmap) => arrays::keep(array, |low| bitmap.contains(low)),
+        Container::Runs(runs) => runs::filter_array(array, runs.list(), true),
+    }))
+}
+
+/// The numbers of an array that `other` lacks.
+fn array_and_not(array: &[u16], other: &Container) -> Container {
+    Container::Array(fitted(match other {
+        Container::Array(other) => arrays::and_not(array, other),
+        Container::Bitmap(bitmap) => arrays::keep(array, |low| !bitmap.contains(low)),
+        Container::Runs(runs) => runs::filter_array(array, runs.list(), false),
+    }))
+}
+
+fn fitted(mut list: Vec<u16>) -> Vec<u16> {
+    list.shrink_to_fit();
+    list
 }
 
 fn or_arrays(a: &[u16], b: &[u16]) -> Container {
@@ -157,9 +171,7 @@ fn or_arrays(a: &[u16], b: &[u16]) -> Container {
         bitmap.insert_lows(b);
         return from_bitmap(bitmap);
     }
-    let mut list = arrays::or(a, b);
-    list.shrink_to_fit();
-    Container::Array(list)
+    Container::Array(fitted(arrays::or(a, b)))
 }
 
 fn insert_into(bitmap: &mut Bitmap, other: &Container) {
@@ -204,5 +216,48 @@ fn from_runs(runs: Runs) -> Container {
         Shape::Runs => container,
         Shape::Array => Container::Array(container.iter().collect()),
         Shape::Bitmap => Container::Bitmap(container.to_bitmap()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evens(count: u32) -> Container {
+        let persons: Vec<u32> = (0..count).map(|i| 2 * i).collect();
+        Container::from_persons(&persons)
+    }
+
+    fn is_array(container: &Container) -> bool {
+        matches!(container, Container::Array(_))
+    }
+
+    #[test]
+    fn shapes_change_where_their_limits_are() {
+        let (most, more) = (evens(ARRAY_MAX as u32), evens(ARRAY_MAX as u32 + 1));
+        assert!(is_array(&most) && !is_array(&more));
+        let one = more.and_not(&most);
+        assert_eq!(one.len(), 1);
+        for held in [false, true] {
+            let mut container = Arc::new(more.clone());
+            let _reader = held.then(|| Arc::clone(&container));
+            Container::remove_all(&mut container, &one);
+            assert!(is_array(&container));
+            Container::insert_all(&mut container, &one);
+            assert!(!is_array(&container));
+        }
+        assert!(is_array(&more.and_not(&one)) && is_array(&more.and(&most)));
+        assert!(!is_array(&most.or(&one)) && !is_array(&more.and(&more)));
+    }
+
+    #[test]
+    fn a_full_chunk_becomes_a_run() {
+        let odds: Vec<u32> = (0..1 << 15).map(|i| 2 * i + 1).collect();
+        let odds = Container::from_persons(&odds);
+        let mut container = Arc::new(evens(1 << 15));
+        assert!(matches!(container.or(&odds), Container::Runs(_)));
+        Container::insert_all(&mut container, &odds);
+        assert_eq!((container.len(), container.count_runs()), (1 << 16, 1));
+        assert!(matches!(*container, Container::Runs(_)));
     }
 }

@@ -28,14 +28,14 @@ fn step() -> impl Strategy<Value = Step> {
 fn crowded(number: u64) -> Key {
     let mut bytes = number.to_le_bytes().repeat(2);
     bytes[..8].copy_from_slice(&[
+        (number % 2) as u8,
+        0,
+        0,
         0,
         0,
         0,
         (number % 3) as u8 * 100,
-        (number % 2) as u8,
         7,
-        0,
-        0,
     ]);
     Key::from_bytes(bytes.try_into().expect("sixteen bytes"))
 }
@@ -134,6 +134,23 @@ fn a_batch_may_name_a_key_twice() {
     dictionary.get_all(&keys, &mut found);
     let firsts: Vec<Option<Person>> = (0..1000).map(|number| Some(number % 300 + 1)).collect();
     assert_eq!(found, firsts);
+}
+
+#[test]
+fn room_that_was_made_is_room_enough() {
+    let dictionary = Dictionary::new();
+    dictionary.reserve(100_000);
+    let room = dictionary.memory_bytes();
+    assert!(room < 3_200_000, "{room} bytes");
+    let keys: Vec<Key> = (0..100_000).map(key).collect();
+    let persons: Vec<Person> = (1..=100_000).collect();
+    for (keys, persons) in keys.chunks(4096).zip(persons.chunks(4096)) {
+        dictionary.insert_all(keys, persons);
+    }
+    assert_eq!(
+        (dictionary.len(), dictionary.memory_bytes()),
+        (100_000, room)
+    );
 }
 
 /// 32 bytes a key is the budget, at every size on the way and not only just before growth.

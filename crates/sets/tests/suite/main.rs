@@ -5,3 +5,4 @@ mod common;
 mod dictionary;
 mod set;
 mod working;
+mod working_model;

@@ -43,7 +43,7 @@ fn roaring_bytes(bitmap: &RoaringBitmap) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(config(48))]
 
     #[test]
     fn operations_are_those_of_sets(a in persons(), b in persons(), c in persons()) {

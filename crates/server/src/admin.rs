@@ -1,0 +1,302 @@
+//! The commands that administer a running server through its native API: workspaces, structures, audiences, credentials.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Api, Connection},
+    failure::Result,
+    output,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Make a workspace: a tenant behind its own wall, served under /w/SLUG
+    Create {
+        /// Lower-case letters, digits and inner hyphens
+        slug: String,
+        /// What people call it; the slug if absent
+        #[arg(long)]
+        name: Option<String>,
+        /// Keep only keyed hashes of identifiers: nothing can be exported by identifier
+        #[arg(long)]
+        forget_identifiers: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the workspaces
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StructureCommand {
+    /// Make a structure: a root that owns audiences, and an advertiser in the Criteo dialect
+    Create {
+        name: String,
+        /// Your own reference, unique in the workspace
+        #[arg(long)]
+        reference: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the structures
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AudienceCommand {
+    /// Make an audience in a structure
+    Create {
+        name: String,
+        /// The id of the structure
+        #[arg(long, value_name = "ID")]
+        structure: i64,
+        #[arg(long)]
+        description: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the audiences with their counts
+    List {
+        /// Only of this structure
+        #[arg(long, value_name = "ID")]
+        structure: Option<i64>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CredentialCommand {
+    /// Make a credential; its secret is printed this once
+    Create {
+        /// The protocol it is for: native (an API token) or criteo (an OAuth client)
+        #[arg(long)]
+        dialect: String,
+        #[arg(long)]
+        name: String,
+        /// The structures that it may touch; every structure if absent
+        #[arg(long, value_name = "ID", num_args = 1..)]
+        structure: Vec<i64>,
+        /// Space-separated: audiences:read, audiences:write, admin, installation
+        #[arg(long)]
+        scopes: Option<String>,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the credentials, without secrets
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// End a credential, within five seconds on every process
+    Revoke {
+        id: i64,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+pub fn workspace(command: WorkspaceCommand) -> Result<()> {
+    match command {
+        WorkspaceCommand::Create {
+            slug,
+            name,
+            forget_identifiers,
+            connection,
+        } => {
+            let name = name.unwrap_or_else(|| slug.clone());
+            let keep = if forget_identifiers { "none" } else { "sealed" };
+            let body = json!({"slug": slug, "name": name, "keep_identifiers": keep});
+            let made = Api::new(&connection)?.post("/workspaces", &body)?;
+            say(&connection, &made, |made| {
+                format!(
+                    "Workspace {} is made; it is served under /w/{slug}.",
+                    cell(made, "id")
+                )
+            })
+        }
+        WorkspaceCommand::List { connection } => list(
+            &connection,
+            "/workspaces",
+            &[],
+            &["id", "slug", "name", "keep_identifiers", "created"],
+        ),
+    }
+}
+
+pub fn structure(command: StructureCommand) -> Result<()> {
+    match command {
+        StructureCommand::Create {
+            name,
+            reference,
+            connection,
+        } => {
+            let mut body = json!({"name": name});
+            if let Some(reference) = reference {
+                body["reference"] = json!(reference);
+            }
+            let made = Api::new(&connection)?.post("/structures", &body)?;
+            say(&connection, &made, |made| {
+                format!("Structure {} is made: {name}", cell(made, "id"))
+            })
+        }
+        StructureCommand::List { connection } => list(
+            &connection,
+            "/structures",
+            &[],
+            &["id", "name", "reference", "created"],
+        ),
+    }
+}
+
+pub fn audience(command: AudienceCommand) -> Result<()> {
+    match command {
+        AudienceCommand::Create {
+            name,
+            structure,
+            description,
+            connection,
+        } => {
+            let mut body = json!({"structure": structure, "name": name});
+            if let Some(description) = description {
+                body["description"] = json!(description);
+            }
+            let made = Api::new(&connection)?.post("/audiences", &body)?;
+            say(&connection, &made, |made| {
+                format!("Audience {} is made: {name}", cell(made, "id"))
+            })
+        }
+        AudienceCommand::List {
+            structure,
+            connection,
+        } => {
+            let structure = structure.map(|id| id.to_string());
+            let filter: Vec<(&str, &str)> = structure
+                .iter()
+                .map(|id| ("structure", id.as_str()))
+                .collect();
+            list(
+                &connection,
+                "/audiences",
+                &filter,
+                &["id", "structure", "name", "counts.people", "updated"],
+            )
+        }
+    }
+}
+
+pub fn credential(command: CredentialCommand) -> Result<()> {
+    match command {
+        CredentialCommand::Create {
+            dialect,
+            name,
+            structure,
+            scopes,
+            connection,
+        } => {
+            let mut body = json!({"dialect": dialect, "name": name});
+            if !structure.is_empty() {
+                body["structures"] = json!(structure);
+            }
+            if let Some(scopes) = scopes {
+                body["scopes"] = json!(scopes.split_whitespace().collect::<Vec<_>>());
+            }
+            let made = Api::new(&connection)?.post("/credentials", &body)?;
+            say(&connection, &made, |made| shown_once(&dialect, made))
+        }
+        CredentialCommand::List { connection } => {
+            let columns = [
+                "id",
+                "dialect",
+                "name",
+                "client_id",
+                "scopes",
+                "structures",
+                "last_used",
+                "revoked",
+            ];
+            list(&connection, "/credentials", &[], &columns)
+        }
+        CredentialCommand::Revoke { id, connection } => {
+            Api::new(&connection)?.delete(&format!("/credentials/{id}"))?;
+            if connection.json {
+                return output::json(&json!({"id": id, "revoked": true}));
+            }
+            output::line(&format!("Credential {id} is revoked."))
+        }
+    }
+}
+
+fn shown_once(dialect: &str, made: &Value) -> String {
+    let (id, client_id, secret) = (
+        cell(made, "id"),
+        cell(made, "client_id"),
+        cell(made, "secret"),
+    );
+    let both = if dialect == domain::NATIVE {
+        format!("token:          {secret}")
+    } else {
+        format!("client_id:      {client_id}\nclient_secret:  {secret}")
+    };
+    format!("Credential {id} is made. Its secret is shown this once; keep it safe:\n\n{both}")
+}
+
+fn say(connection: &Connection, value: &Value, text: impl Fn(&Value) -> String) -> Result<()> {
+    if connection.json {
+        output::json(value)
+    } else {
+        output::line(&text(value))
+    }
+}
+
+fn list(
+    connection: &Connection,
+    path: &str,
+    filter: &[(&str, &str)],
+    columns: &[&str],
+) -> Result<()> {
+    let items = Api::new(connection)?.list(path, filter)?;
+    if connection.json {
+        return output::json(&Value::Array(items));
+    }
+    if items.is_empty() {
+        return output::line("None yet.");
+    }
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|item| columns.iter().map(|column| cell(item, column)).collect())
+        .collect();
+    let heading: Vec<&str> = columns
+        .iter()
+        .map(|column| column.rsplit('.').next().unwrap_or(column))
+        .collect();
+    output::table(&heading, &rows)
+}
+
+/// A field, or one of a field's (`counts.people`), as text for people.
+fn cell(item: &Value, name: &str) -> String {
+    let found = name
+        .split('.')
+        .try_fold(item, |value, name| value.get(name));
+    match found {
+        None | Some(Value::Null) if name == "structures" => "every".into(),
+        None | Some(Value::Null) => "-".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(values)) => {
+            let words = values.iter().map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            });
+            words.collect::<Vec<_>>().join(",")
+        }
+        Some(value) => value.to_string(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Every key of the configuration, its default and what it is for. `throng config print` and `throng serve --help` are
+//! made from this table.
+
+/// A key. In the environment it is upper-case with `THRONG_` before it and `_` for the dot.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub help: &'static str,
+}
+
+impl Key {
+    pub fn variable(&self) -> String {
+        format!(
+            "THRONG_{}",
+            self.name.replace('.', "_").to_ascii_uppercase()
+        )
+    }
+}
+
+const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        help,
+    }
+}
+
+pub const KEYS: &[Key] = &[
+    key(
+        "data",
+        "throng-data",
+        "the data folder: database, master key and lock",
+    ),
+    key(
+        "listen",
+        "127.0.0.1:8080",
+        "address and port; port 0 picks a free one",
+    ),
+    key(
+        "database_url",
+        "",
+        "postgres://USER:PASSWORD@HOST/NAME or a SQLite file; empty: throng.db in the data folder",
+    ),
+    key(
+        "database_size_max",
+        "off",
+        "a SQLite file may not grow beyond, as in 20GiB",
+    ),
+    key("read_connections", "2", "database connections for reads"),
+    key("worker_threads", "2", "threads that serve connections"),
+    key(
+        "log.format",
+        "auto",
+        "auto (text on a terminal, JSON otherwise), text or json",
+    ),
+    key("log.level", "info", "error, warn, info, debug or trace"),
+    key(
+        "rate_limit.criteo",
+        "250/min",
+        "requests a minute of one credential in the Criteo dialect, or off",
+    ),
+    key(
+        "rate_limit.native",
+        "6000/min",
+        "requests a minute of one credential in the native API, or off",
+    ),
+    key(
+        "token_life",
+        "900s",
+        "how long an access token of a dialect is good for",
+    ),
+    key(
+        "connections_max",
+        "8192",
+        "connections open at once; others wait",
+    ),
+    key(
+        "request_time_max",
+        "120s",
+        "a request that takes longer is answered 503",
+    ),
+    key(
+        "header_time_max",
+        "30s",
+        "a connection that sends no whole request head for so long is closed",
+    ),
+    key(
+        "stop_time_max",
+        "30s",
+        "how long SIGTERM waits for requests in flight",
+    ),
+    key(
+        "allow_plain_http",
+        "false",
+        "allow plain HTTP on an address that is not loopback (behind a TLS proxy)",
+    ),
+];
+
+/// The table of host names can only stand in the file.
+pub const HOSTS: &str = "hosts";
+
+/// Variables that are ours and no keys: for clients, for tests, for the path of the file itself.
+const OTHER_VARIABLES: &[&str] = &[
+    "THRONG_TOKEN",
+    "THRONG_URL",
+    "THRONG_CONFIG",
+    "THRONG_BIN",
+    "THRONG_PG_BIN",
+];
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+pub fn is_other_variable(name: &str) -> bool {
+    OTHER_VARIABLES.contains(&name) || name.starts_with("THRONG_TEST_")
+}
+
+/// The nearest of the candidates, as half a sentence; empty where none is near.
+pub fn suggestion<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    let near = candidates
+        .map(|known| (strsim::jaro_winkler(wrong, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    near.filter(|(likeness, _)| *likeness > 0.7)
+        .map(|(_, known)| format!(": did you mean {known}?"))
+        .unwrap_or_default()
+}

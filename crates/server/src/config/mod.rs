@@ -1,0 +1,110 @@
+//! The configuration: defaults < file < environment < flags. What may be set is the table [`keys::KEYS`]; where each
+//! value came from is kept, so that errors and `throng config print` can say it.
+
+mod hosts;
+pub mod keys;
+mod settings;
+mod values;
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use dialects::mount::Hosts;
+use domain::RateLimit;
+
+pub use settings::{Given, Settings};
+pub use values::rate;
+
+use crate::{
+    failure::{Failure, Result},
+    logging::Level,
+};
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+/// What `serve` runs with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data: PathBuf,
+    /// Host and port; port 0 picks a free one.
+    pub listen: String,
+    /// Nothing means a SQLite file in the data folder.
+    pub database_url: Option<String>,
+    pub database_size_bytes_max: Option<u64>,
+    pub read_connections: usize,
+    pub worker_threads: usize,
+    pub log_format: LogFormat,
+    pub log_level: Level,
+    /// By dialect; one that is absent has no limit.
+    pub rate_limits: HashMap<String, RateLimit>,
+    pub token_life: Duration,
+    pub connections_max: usize,
+    pub request_time_max: Duration,
+    pub header_time_max: Duration,
+    pub stop_time_max: Duration,
+    pub allow_plain_http: bool,
+    pub hosts: Hosts,
+}
+
+impl Config {
+    /// The configuration of defaults alone, as the demo begins with.
+    pub fn defaults() -> Result<Config> {
+        Config::of(&Settings::defaults())
+    }
+
+    /// Checks every value.
+    pub fn of(settings: &Settings) -> Result<Config> {
+        let text = |key: &str| settings.get(key).value.clone();
+        let mut rate_limits = HashMap::new();
+        for dialect in dialects::DIALECTS {
+            if let Some(limit) = parsed(settings, &format!("rate_limit.{dialect}"), values::rate)? {
+                rate_limits.insert((*dialect).to_owned(), limit);
+            }
+        }
+        Ok(Config {
+            data: PathBuf::from(parsed(settings, "data", values::not_empty)?),
+            listen: parsed(settings, "listen", values::not_empty)?,
+            database_url: Some(text("database_url")).filter(|url| !url.is_empty()),
+            database_size_bytes_max: parsed(settings, "database_size_max", values::size)?,
+            read_connections: parsed(settings, "read_connections", |text| {
+                values::number(text, 1, 256)
+            })?,
+            worker_threads: parsed(settings, "worker_threads", |text| {
+                values::number(text, 1, 256)
+            })?,
+            log_format: parsed(settings, "log.format", values::log_format)?,
+            log_level: parsed(settings, "log.level", values::log_level)?,
+            rate_limits,
+            token_life: parsed(settings, "token_life", values::duration)?,
+            connections_max: parsed(settings, "connections_max", |text| {
+                values::number(text, 1, 1_000_000)
+            })?,
+            request_time_max: parsed(settings, "request_time_max", values::duration)?,
+            header_time_max: parsed(settings, "header_time_max", values::duration)?,
+            stop_time_max: parsed(settings, "stop_time_max", values::duration)?,
+            allow_plain_http: parsed(settings, "allow_plain_http", values::boolean)?,
+            hosts: settings.hosts.clone(),
+        })
+    }
+}
+
+fn parsed<T>(
+    settings: &Settings,
+    key: &str,
+    parse: impl Fn(&str) -> std::result::Result<T, String>,
+) -> Result<T> {
+    let setting = settings.get(key);
+    parse(&setting.value).map_err(|reason| {
+        Failure::usage(format!(
+            "{key} = {:?} ({}): {reason}",
+            settings.shown(key),
+            setting.origin
+        ))
+    })
+}

@@ -1,0 +1,93 @@
+//! `throng serve`: start, run, stop.
+
+use domain::{Clock, Domain};
+
+use crate::{
+    config::Config,
+    failure::{Exit, Result},
+    first_start::{first_start, welcome},
+    interrupt::Signals,
+    layers::App,
+    listener::{self, Bound, Limits},
+    logging, output, start,
+    start::Fresh,
+};
+
+/// Runs until SIGTERM or SIGINT.
+pub fn serve(config: &Config) -> Result<()> {
+    logging::start(config.log_format, config.log_level);
+    let bound = listener::bind(config)?;
+    let (clock, fresh) = (Clock::system(), Fresh::random()?);
+    let store = start::open_store(config, &clock, fresh.master, fresh.database_id)?;
+    let runtime = start::runtime(config.worker_threads)?;
+    runtime.block_on(async {
+        let domain = start::start_domain(config, store, clock, fresh.random).await?;
+        let (_, token) = first_start(&domain).await?;
+        if let Some(token) = token {
+            output::line(&welcome(&bound.url(), &token.secret))?;
+        }
+        warn_of_unknown_workspaces(config, &domain).await?;
+        run(config, bound, domain, |_| Ok(())).await
+    })
+}
+
+/// Serves a domain until a signal; `ready` is told the URL once requests are answered.
+pub async fn run(
+    config: &Config,
+    bound: Bound,
+    domain: Domain,
+    ready: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let (url, store) = (bound.url(), domain.store().clone());
+    let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
+    let sweep = tokio::spawn(start::sweep(domain.clone()));
+    let app = App::new(domain, config.hosts.clone(), config.request_time_max);
+    tracing::info!(
+        url,
+        data = %data.display(),
+        engine = store.engine(),
+        version = env!("CARGO_PKG_VERSION"),
+        "ready"
+    );
+    // The socket listens already: whoever connects from here on is answered.
+    ready(&url)?;
+    let stop = async move {
+        let signal = signals.next().await;
+        tracing::info!(
+            signal,
+            "stopping: no more connections, finishing requests in flight"
+        );
+        tokio::spawn(async move {
+            signals.next().await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    };
+    let all_finished = listener::run(bound, app, Limits::of(config), stop).await?;
+    if !all_finished {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    sweep.abort();
+    start::close(store).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A slug in the table of hosts that names no workspace is most likely a mistake; it may be made later, though.
+async fn warn_of_unknown_workspaces(config: &Config, domain: &Domain) -> Result<()> {
+    for (host, mount) in &config.hosts {
+        let Some(slug) = &mount.workspace else {
+            continue;
+        };
+        match domain.workspace_by_slug(slug).await {
+            Ok(_) => {}
+            Err(domain::Error::NotFound(_)) => tracing::warn!(
+                host,
+                workspace = slug,
+                "a host names a workspace that does not exist"
+            ),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

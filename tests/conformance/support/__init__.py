@@ -1,0 +1,1 @@
+"""What every vendor's suite shares: the server's process, a throw-away PostgreSQL, plain HTTP, waiting."""
