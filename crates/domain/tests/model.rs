@@ -459,7 +459,7 @@ fn grouped() -> impl Strategy<Value = Step> {
 }
 
 fn history() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![12 => command(), 4 => grouped(), 1 => Just(Step::Checkpoint), 1 => Just(Step::Restart)];
+    let step = prop_oneof![12 => command(), 4 => grouped(), 2 => Just(Step::Checkpoint), 2 => Just(Step::Restart)];
     prop::collection::vec(step, 4..28).prop_map(|steps| {
         [Step::Create(0), Step::Create(1)]
             .into_iter()
@@ -494,7 +494,7 @@ fn runs(cases: u32, processes: usize, house: impl Fn() -> Option<House>) {
 
 #[test]
 fn histories_on_sqlite_are_what_the_model_says() {
-    runs(48, 1, || Some(House::sqlite()));
+    runs(96, 1, || Some(House::sqlite()));
 }
 
 #[test]

@@ -401,12 +401,12 @@ fn string_literals(text: &str) -> Vec<(usize, String)> {
             let length = rest[open..].find(&end).unwrap_or(rest.len() - open);
             literals.push((line, rest[open..open + length].to_owned()));
             (open + length + end.len()).min(rest.len())
-        } else if rest.starts_with('"') {
-            let length = escaped_length(&rest[1..], b'"');
-            literals.push((line, rest[1..1 + length].replace("\\\n", " ")));
+        } else if let Some(inside) = rest.strip_prefix('"') {
+            let length = escaped_length(inside, b'"');
+            literals.push((line, inside[..length].replace("\\\n", " ")));
             (length + 2).min(rest.len())
-        } else if rest.starts_with('\'') {
-            character_or_lifetime(rest)
+        } else if let Some(inside) = rest.strip_prefix('\'') {
+            1 + character_or_lifetime(inside)
         } else {
             rest.chars().next().map_or(1, char::len_utf8)
         };
@@ -457,17 +457,16 @@ fn escaped_length(text: &str, end: u8) -> usize {
         .unwrap_or(text.len())
 }
 
-/// The length of `'x'`, `'\n'` or `'\u{1F600}'`; of a lifetime, only its quote.
-fn character_or_lifetime(text: &str) -> usize {
-    let inside = &text[1..];
+/// What follows a quote: the length of the rest of `'x'`, `'\n'` or `'\u{1F600}'`; nothing after the quote of a lifetime.
+fn character_or_lifetime(inside: &str) -> usize {
     if inside.starts_with('\\') {
-        return (escaped_length(inside, b'\'') + 2).min(text.len());
+        return (escaped_length(inside, b'\'') + 1).min(inside.len());
     }
     let width = inside.chars().next().map_or(0, char::len_utf8);
     if inside[width..].starts_with('\'') {
-        width + 2
+        width + 1
     } else {
-        1
+        0
     }
 }
 

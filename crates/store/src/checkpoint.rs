@@ -24,7 +24,7 @@ const INSERT: &str = "INSERT INTO checkpoint (workspace_id, seq, next_person, ne
      VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const SNAPSHOT_INSERT: &str = "INSERT INTO snapshot (workspace_id, set_id, seq, bytes) VALUES ($1, $2, $3, $4) \
      ON CONFLICT DO NOTHING";
-const SNAPSHOTS: &str = "SELECT s.set_id, s.seq, s.bytes FROM snapshot s WHERE s.workspace_id = $1 \
+const SNAPSHOTS: &str = "SELECT s.set_id, s.bytes FROM snapshot s WHERE s.workspace_id = $1 \
      AND s.set_id <> 0 AND s.seq = (SELECT max(t.seq) FROM snapshot t WHERE t.workspace_id = $1 \
      AND t.set_id = s.set_id AND t.seq <= $2) AND s.set_id > $3 ORDER BY s.set_id LIMIT 64";
 const PERSONS: &str = "SELECT c.next_position, s.bytes FROM snapshot s JOIN checkpoint c \
@@ -35,9 +35,6 @@ const PERSONS_NEXT: &str = "SELECT min(seq) FROM snapshot WHERE workspace_id = $
 const LAST_CHANGES: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND seq <= $2 \
      AND seq > $3 GROUP BY set_id";
 const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3";
-const DROPPED: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND op = 1 AND seq <= $2 \
-     GROUP BY set_id";
-
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     LATEST,
@@ -48,7 +45,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PERSONS_NEXT,
     LAST_CHANGES,
     PRUNE,
-    DROPPED,
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,17 +169,13 @@ pub(crate) fn prune(
         .map(drop)
 }
 
-/// Calls `each` with every set's snapshot as of the checkpoint; sets dropped since their snapshot are left out.
+/// Calls `each` with every set's snapshot as of the checkpoint; of a set that was dropped or emptied it is empty.
 pub(crate) fn snapshots(
     connection: &mut Connection,
     workspace: i64,
     at: u64,
     mut each: impl FnMut(i64, &[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut dropped = std::collections::HashMap::new();
-    for row in connection.query(DROPPED, &[workspace.into(), Param::Int(at as i64)])? {
-        dropped.insert(row.int(0)?, row.natural(1)?);
-    }
     let mut after = i64::MIN;
     loop {
         let rows = connection.query(
@@ -195,10 +187,7 @@ pub(crate) fn snapshots(
         };
         after = last.int(0)?;
         for mut row in rows {
-            let (set, seq) = (row.int(0)?, row.natural(1)?);
-            if dropped.get(&set).is_none_or(|dropped| *dropped <= seq) {
-                each(set, &row.bytes(2)?)?;
-            }
+            each(row.int(0)?, &row.bytes(1)?)?;
         }
     }
 }

@@ -27,7 +27,10 @@ pub(crate) fn load(
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
         let mut sets = Vec::new();
         checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {
-            sets.push((set, sets::Set::from_bytes(bytes)?));
+            let people = sets::Set::from_bytes(bytes)?;
+            if !people.is_empty() {
+                sets.push((set, people));
+            }
             Ok(())
         })?;
         checkpoint::persons(

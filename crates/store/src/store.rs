@@ -470,11 +470,8 @@ fn checkpoint_write(
         .plain(|connection| checkpoint::changed_sets(connection, workspace, since_seq, seq))?;
     let segment = reader
         .plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
-    let kept: Vec<(i64, u64)> = changed
-        .into_iter()
-        .filter(|(set, _)| state.contains_set(*set))
-        .collect();
-    for &(set, set_seq) in &kept {
+    for &(set, set_seq) in &changed {
+        // A set that is no more is empty: without this row, the snapshot before would be believed.
         let bytes = state.set(set).to_bytes();
         on_committer(committer, move |connection| {
             checkpoint::snapshot_insert(connection, workspace, set, set_seq, &bytes)
@@ -495,7 +492,7 @@ fn checkpoint_write(
     hosted
         .checkpoint_position
         .store(position, Ordering::Relaxed);
-    for (set, set_seq) in kept {
+    for (set, set_seq) in changed {
         on_committer(committer, move |connection| {
             checkpoint::prune(connection, workspace, set, set_seq)
         })?;

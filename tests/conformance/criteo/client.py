@@ -35,7 +35,8 @@ UNKNOWN_AUDIENCE = 4503599627370497
 PROBLEM_TYPES = {"access-control", "authentication", "authorization", "availability", "deprecation", "quota", "validation"}
 TYPE_OF_STATUS = {
     400: {"validation"},
-    401: {"authentication"},
+    # The code is authorization-token-invalid, and the vendor's own answers call its type so.
+    401: {"authentication", "authorization"},
     403: {"authorization", "access-control"},
     409: {"validation"},
     429: {"quota"},

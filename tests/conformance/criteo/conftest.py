@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from criteo.client import Criteo, unique
@@ -11,6 +13,8 @@ from support.process import Throng
 
 @pytest.fixture(scope="session")
 def criteo(server: Throng) -> Criteo:
+    # What CONFORMANCE.md says it is.
+    assert (version("criteo-marketing"), version("urllib3")) == ("1.0.171", "2.8.0")
     return Criteo(server)
 
 

@@ -19,4 +19,4 @@ def call(server: Throng, method: str, path: str, body: dict[str, Any] | None = N
 
 
 def audience_create(server: Throng, structure: int, name: str) -> int:
-    return call(server, "POST", "/audiences", {"structure_id": structure, "name": name})["id"]
+    return call(server, "POST", "/audiences", {"structure": structure, "name": name})["id"]

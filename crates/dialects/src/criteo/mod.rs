@@ -1,7 +1,7 @@
 //! Criteo Marketing API v1: audiences, the portfolio and the token endpoint, as the vendor's clients expect them.
 //!
-//! What it is: a translation. A handler parses, calls one verb of the domain and renders; vendor words are in [`wire`],
-//! conversions in [`map`], statuses and codes in [`error`].
+//! What it is: a translation. A handler parses, calls one verb of the domain and renders; vendor words are in `wire`,
+//! conversions in `map`, statuses and codes in `error`.
 //! What it is not: no rule of the product lives here. What the vendor leaves open is settled in `README.md`.
 //! Invariant: every answer below `/criteo`, a panic's too, is in one of the vendor's shapes.
 
@@ -106,4 +106,65 @@ fn panicked(panic: &(dyn Any + Send)) -> Problem {
         context: format!("panicked: {text}"),
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, extract::Request};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::request::{Outcome, RequestId};
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_vendors_shape() {
+        let failing = get(async || {
+            if true {
+                panic!("what only the log may know")
+            }
+        });
+        let router: Router =
+            in_vendors_shape(Router::new().route("/criteo/marketing/v1/x", failing));
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = "/criteo/marketing/v1/x".parse().expect("is a path");
+        request
+            .extensions_mut()
+            .insert(RequestId("request-7".into()));
+        let response = router.oneshot(request).await.expect("never fails");
+        assert_eq!(response.status(), 500);
+        let outcome = response
+            .extensions()
+            .get::<Outcome>()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(
+            outcome.context.as_deref(),
+            Some("panicked: what only the log may know")
+        );
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .expect("is whole")
+            .to_bytes();
+        assert_eq!(
+            body,
+            "{\"errors\":[{\"traceId\":\"request-7\",\"type\":\"availability\",\"code\":\"internal-error\",\
+             \"instance\":\"/v1/x\",\"title\":\"Unknown error\",\"detail\":\"The server failed. \
+             The request's id finds the reason in its log.\"}],\"warnings\":[]}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_token_endpoint_is_an_object_too() {
+        let answer = token::failed(panicked(&"what only the log may know"));
+        let body = answer
+            .into_body()
+            .collect()
+            .await
+            .expect("is whole")
+            .to_bytes();
+        assert!(body.starts_with(b"{\"error\":\"server_error\",\"error_description\":"));
+    }
 }

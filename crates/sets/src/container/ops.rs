@@ -218,3 +218,46 @@ fn from_runs(runs: Runs) -> Container {
         Shape::Bitmap => Container::Bitmap(container.to_bitmap()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evens(count: u32) -> Container {
+        let persons: Vec<u32> = (0..count).map(|i| 2 * i).collect();
+        Container::from_persons(&persons)
+    }
+
+    fn is_array(container: &Container) -> bool {
+        matches!(container, Container::Array(_))
+    }
+
+    #[test]
+    fn shapes_change_where_their_limits_are() {
+        let (most, more) = (evens(ARRAY_MAX as u32), evens(ARRAY_MAX as u32 + 1));
+        assert!(is_array(&most) && !is_array(&more));
+        let one = more.and_not(&most);
+        assert_eq!(one.len(), 1);
+        for held in [false, true] {
+            let mut container = Arc::new(more.clone());
+            let _reader = held.then(|| Arc::clone(&container));
+            Container::remove_all(&mut container, &one);
+            assert!(is_array(&container));
+            Container::insert_all(&mut container, &one);
+            assert!(!is_array(&container));
+        }
+        assert!(is_array(&more.and_not(&one)) && is_array(&more.and(&most)));
+        assert!(!is_array(&most.or(&one)) && !is_array(&more.and(&more)));
+    }
+
+    #[test]
+    fn a_full_chunk_becomes_a_run() {
+        let odds: Vec<u32> = (0..1 << 15).map(|i| 2 * i + 1).collect();
+        let odds = Container::from_persons(&odds);
+        let mut container = Arc::new(evens(1 << 15));
+        assert!(matches!(container.or(&odds), Container::Runs(_)));
+        Container::insert_all(&mut container, &odds);
+        assert_eq!((container.len(), container.count_runs()), (1 << 16, 1));
+        assert!(matches!(*container, Container::Runs(_)));
+    }
+}

@@ -240,6 +240,41 @@ fn a_small_input_cannot_ask_for_much() {
 }
 
 #[test]
+fn persons_past_the_last_number_are_refused() {
+    let delta = IdentityDelta {
+        first_position: 0,
+        persons: (Person::MAX - 99..=Person::MAX).collect(),
+    };
+    let mut bytes = delta.to_bytes();
+    assert_eq!(IdentityDelta::from_bytes(&bytes), Ok(delta));
+    // A run of 101 numbers from there: the count of persons, and the count of numbers in the run.
+    bytes[2] += 1;
+    *bytes.last_mut().expect("it has bytes") += 1;
+    assert!(matches!(
+        IdentityDelta::from_bytes(&bytes),
+        Err(CodecError::Invalid(_))
+    ));
+    // A step and a literal from the last number on.
+    let head = [1, 0, 2];
+    let to_last = [0xfe, 0xff, 0xff, 0xff, 0x1f];
+    let steps = [&head[..], &[2 << 2 | 1], &to_last, &[2]].concat();
+    assert!(matches!(
+        IdentityDelta::from_bytes(&steps),
+        Err(CodecError::Invalid(_))
+    ));
+    let literals = [&head[..], &[2 << 2 | 2], &to_last, &[2]].concat();
+    assert!(matches!(
+        IdentityDelta::from_bytes(&literals),
+        Err(CodecError::Invalid(_))
+    ));
+    let valid = [&head[..], &[2 << 2 | 2], &to_last, &[0]].concat();
+    assert_eq!(
+        IdentityDelta::from_bytes(&valid).map(|delta| delta.persons),
+        Ok(vec![Person::MAX; 2])
+    );
+}
+
+#[test]
 fn sets_that_no_writer_would_write_are_refused() {
     let valid = Set::from_sorted(&[1, 2, 9, 70_000]).to_bytes();
     assert!(Set::from_bytes(&valid).is_ok());
