@@ -1,0 +1,86 @@
+//! Configuration: what wins, and what is refused with a suggestion.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Ended, Process, run, throng};
+
+fn printed(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let mut all = vec!["config", "print", "--json"];
+    all.extend_from_slice(arguments);
+    Process::start(throng(&all).envs(environment.iter().copied())).wait()
+}
+
+fn values(ended: &Ended) -> Value {
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    serde_json::from_str(&ended.stdout).expect("JSON")
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8");
+    fs::write(
+        folder.path().join("throng.toml"),
+        "listen = '127.0.0.1:1'\ntoken_life = '1m'\nread_connections = 3\nconnections_max = 5\n[log]\nlevel = 'debug'\n\
+         [rate_limit]\ncriteo = '7/min'\n[[hosts]]\nname = 'api.shop.test'\ndialect = 'criteo'\nworkspace = 'shop'\n",
+    )
+    .expect("is written");
+    let environment = [("THRONG_LISTEN", "127.0.0.1:2"), ("THRONG_RATE_LIMIT_CRITEO", "8/min"), ("THRONG_LOG_LEVEL", "warn")];
+    let flags = ["--data", data, "--listen", "127.0.0.1:3", "--set", "rate_limit.criteo=off"];
+    let values = values(&printed(&flags, &environment));
+    let of = |key: &str| (values[key]["value"].as_str().expect("a value"), values[key]["origin"].as_str().expect("an origin"));
+    let file = format!("file {data}/throng.toml");
+    assert_eq!(of("listen"), ("127.0.0.1:3", "flag --listen"));
+    assert_eq!(of("rate_limit.criteo"), ("off", "flag --set"));
+    assert_eq!(of("log.level"), ("warn", "environment THRONG_LOG_LEVEL"));
+    assert_eq!(of("token_life"), ("1m", file.as_str()));
+    assert_eq!(of("read_connections"), ("3", file.as_str()));
+    assert_eq!(of("rate_limit.native"), ("6000/min", "default"));
+    assert_eq!(values["hosts"]["value"][0]["prefix"], "/criteo");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_a_suggestion() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("other.toml");
+    let path = file.to_str().expect("UTF-8");
+    let refused = |ended: Ended, texts: &[&str]| {
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        for text in texts {
+            assert!(ended.stderr.contains(text), "{text}: {}", ended.stderr);
+        }
+    };
+    for (text, expected) in [
+        ("lisen = '127.0.0.1:1'", ["other.toml", "lisen", "did you mean listen?"]),
+        ("[rate_limit]\ncritoe = 'off'", ["other.toml", "rate_limit.critoe", "did you mean rate_limit.criteo?"]),
+        ("listen = [1]", ["other.toml", "listen", "must be"]),
+        ("listen = ", ["other.toml", "line 1", "column"]),
+    ] {
+        fs::write(&file, text).expect("is written");
+        refused(printed(&["--config", path], &[]), &expected);
+    }
+    refused(printed(&[], &[("THRONG_RATE_LIMIT_CRITIO", "off")]), &["did you mean THRONG_RATE_LIMIT_CRITEO?"]);
+    refused(printed(&["--set", "log.levl=info"], &[]), &["log.levl", "did you mean log.level?"]);
+    refused(printed(&["--rate-limit", "criteo=9"], &[]), &["rate_limit.criteo", "250/min"]);
+    refused(printed(&["--config", "/nowhere/throng.toml"], &[]), &["/nowhere/throng.toml"]);
+    refused(run(&["serve", "--listen", "0.0.0.0:0"]), &["allow_plain_http"]);
+    refused(run(&["serve", "--listn", "127.0.0.1:0"]), &["--listen"]);
+}
+
+#[test]
+fn what_is_not_a_key_may_stand_in_the_environment() {
+    let others = [("THRONG_TOKEN", "t"), ("THRONG_URL", "u"), ("THRONG_TEST_KILLS", "9"), ("THRONG_BIN", "b")];
+    values(&printed(&[], &others));
+}
+
+#[test]
+fn a_password_is_not_printed() {
+    let url = "postgres://me:s3cret@db.test/throng?sslpassword=s3cret";
+    let json = printed(&[], &[("THRONG_DATABASE_URL", url)]);
+    assert_eq!(values(&json)["database_url"]["value"], "postgres://me:***@db.test/throng?sslpassword=***");
+    let text = Process::start(throng(&["config", "print"]).env("THRONG_DATABASE_URL", url)).wait();
+    assert!(text.stdout.contains("environment THRONG_DATABASE_URL"), "{}", text.stdout);
+    assert!(!format!("{json:?} {text:?}").contains("s3cret"));
+}

@@ -1,0 +1,13 @@
+//! The binary as operators and scripts meet it: real processes, real sockets, real files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod config;
+mod demo;
+mod import;
+mod logs;
+mod serving;
+mod starting;
+mod stopping;
