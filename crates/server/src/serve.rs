@@ -24,7 +24,7 @@ pub fn serve(config: &Config) -> Result<()> {
         let domain = start::start_domain(config, store, clock, fresh.random).await?;
         let (_, token) = first_start(&domain).await?;
         if let Some(token) = token {
-            output::line(&welcome(&bound.url(), &token.secret))?;
+            output::line(&welcome(&bound.url(), &token))?;
         }
         warn_of_unknown_workspaces(config, &domain).await?;
         let data = start::shown(&config.data);

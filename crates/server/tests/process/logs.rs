@@ -13,24 +13,22 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     let token = welcome_token(&server);
     let master_key = std::fs::read_to_string(folder.path().join("master.key")).expect("a key");
 
-    assert_eq!(
-        server
-            .api(
-                &token,
-                "POST",
-                "/structures",
-                Some(&json!({"name": "Shop c4n4ry"}))
-            )
-            .status,
-        201
-    );
-    let new = json!({"structure": 1, "name": "List c4n4ry", "description": "About c4n4ry", "reference": "c4n4ry"});
+    let structure = server
+        .api(
+            &token,
+            "POST",
+            "/structures",
+            Some(&json!({"name": "Shop c4n4ry"})),
+        )
+        .json()["id"]
+        .clone();
+    let new = json!({"structure": structure, "name": "List c4n4ry", "description": "About c4n4ry", "reference": "c4n4ry"});
     let audience = server.api(&token, "POST", "/audiences", Some(&new)).json()["id"].clone();
     assert_eq!(
         server.api(&token, "POST", "/audiences", Some(&new)).status,
         409
     );
-    let client = json!({"dialect": "criteo", "name": "Client c4n4ry", "structures": [1]});
+    let client = json!({"dialect": "criteo", "name": "Client c4n4ry", "structures": [structure]});
     let client = server
         .api(&token, "POST", "/credentials", Some(&client))
         .json();
