@@ -89,25 +89,27 @@ def new_cluster(new_folder: Callable[[], Path]) -> Iterator[Callable[[], postgre
 
 
 @pytest.fixture(scope="session")
-def postgres_url(new_cluster: Callable[[], postgres.Cluster]) -> str:
-    """The server that scripts/test started, else one of our own."""
+def postgres_url(engine: str, new_cluster: Callable[[], postgres.Cluster]) -> str | None:
+    """The PostgreSQL that scripts/test started, else one of our own; none on SQLite."""
+    if engine == "sqlite":
+        return None
     return os.environ.get("THRONG_TEST_POSTGRES") or new_cluster().url
 
 
 @pytest.fixture(scope="session")
-def new_database(engine: str, request: pytest.FixtureRequest) -> Iterator[Callable[[], list[str]]]:
+def new_database(postgres_url: str | None) -> Iterator[Callable[[], list[str]]]:
     """Gives the arguments that put a server's data into a fresh database of the engine under test."""
     made: list[str] = []
 
     def create() -> list[str]:
-        if engine == "sqlite":
+        if postgres_url is None:
             return []
-        made.append(postgres.create_database(request.getfixturevalue("postgres_url")))
+        made.append(postgres.create_database(postgres_url))
         return ["--database-url", made[-1]]
 
     yield create
     for database in made:
-        postgres.drop_database(request.getfixturevalue("postgres_url"), database)
+        postgres.drop_database(postgres_url, database)
 
 
 @pytest.fixture(scope="session")

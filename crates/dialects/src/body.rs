@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -35,7 +35,8 @@ async fn read_within(
     pause_max: Duration,
 ) -> Result<Bytes, BodyError> {
     let until = Instant::now() + time_max;
-    let (mut first, mut rest): (Option<Bytes>, Vec<u8>) = (None, Vec::new());
+    let announced = body.size_hint().exact().unwrap_or(0);
+    let mut whole = Vec::with_capacity(bytes_max.min(announced.try_into().unwrap_or(0)));
     let mut seen = 0usize;
     loop {
         let frame = timeout_at(until, timeout(pause_max, body.frame())).await;
@@ -50,24 +51,18 @@ async fn read_within(
             continue;
         };
         seen += data.len();
-        if seen > bytes_max {
-            (first, rest) = (None, Vec::new());
-            if seen > limits::DRAIN_BYTES_MAX {
-                break;
-            }
-        } else if first.is_none() && rest.is_empty() {
-            first = Some(data);
+        if seen <= bytes_max {
+            whole.extend_from_slice(&data);
+        } else if seen <= limits::DRAIN_BYTES_MAX {
+            whole = Vec::new();
         } else {
-            if let Some(first) = first.take() {
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&data);
+            break;
         }
     }
     if seen > bytes_max {
         return Err(BodyError::TooLarge { bytes_max });
     }
-    Ok(first.unwrap_or_else(|| Bytes::from(rest)))
+    Ok(Bytes::from(whole))
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
+/// Characters of a parser's reason that are answered.
+const REASON_CHARS_MAX: usize = 200;
+
 /// A request whose caller is known and may be answered.
 #[derive(Debug)]
 pub struct Call {
@@ -191,6 +194,8 @@ impl Document {
             Input::Form => ("a form", form::fields(text)),
         };
         let fields = fields.map_err(|text| {
+            // A parser may quote the body.
+            let text: String = text.chars().take(REASON_CHARS_MAX).collect();
             Problem::invalid(
                 "body-malformed",
                 format!("The body is not valid as {name}: {text}."),

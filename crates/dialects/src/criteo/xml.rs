@@ -14,6 +14,9 @@ use quick_xml::{
 
 use super::fields::{Fields, LISTS, Texts, Value};
 
+/// Attributes of one element. To find a repeated one, each is compared with all before it.
+const ATTRIBUTES_MAX: usize = 16;
+
 /// How a list's items are named, as in the vendor's arrays of strings.
 const ITEM: &str = "string";
 
@@ -196,7 +199,12 @@ fn is_blank(text: &str) -> bool {
 /// Reads the attributes, of which only `nil` (XML Schema's) counts.
 fn is_nil(tag: &BytesStart<'_>) -> Result<bool, String> {
     let mut nil = false;
-    for attribute in tag.attributes() {
+    for (at, attribute) in tag.attributes().enumerate() {
+        if at >= ATTRIBUTES_MAX {
+            return Err(format!(
+                "an element has more than {ATTRIBUTES_MAX} attributes"
+            ));
+        }
         let attribute = attribute.map_err(|error| error.to_string())?;
         let value = attribute
             .normalized_value(XmlVersion::Implicit1_0)
@@ -318,7 +326,10 @@ mod tests {
         let bomb =
             "<!DOCTYPE M [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><M><name>&b;</name></M>";
         let deep = format!("<M>{}{}</M>", "<a>".repeat(100_000), "</a>".repeat(100_000));
+        let many: String = (0..17).map(|at| format!(" a{at}=''")).collect();
+        let many = format!("<M{many}/>");
         let wrong = [
+            &many,
             "",
             " ",
             "x",

@@ -81,6 +81,17 @@ async fn broken_bodies_are_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_does_not_give_the_body_back() {
+    let world = World::new().await;
+    let body = format!("<AudienceCreateRequest><{0}></x>", "x".repeat(100_000));
+    let answer = world
+        .call("POST", USERLIST, &[("content-type", "text/xml")], body)
+        .await;
+    answer.assert_problem(400, "body-malformed");
+    assert!(answer.text.len() < 1_000, "{} bytes", answer.text.len());
+}
+
+#[tokio::test]
 async fn wrong_types_are_refused_and_unknown_fields_ignored() {
     let world = World::new().await;
     let a = world.advertiser;

@@ -1,0 +1,13 @@
+//! The native API from outside: its router over a real domain on SQLite in a temporary folder.
+
+mod access;
+mod audiences;
+mod bad_input;
+mod common;
+mod credentials;
+mod document;
+mod idempotency;
+mod members;
+mod paging;
+mod structures;
+mod workspaces;
