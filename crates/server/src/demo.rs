@@ -101,7 +101,7 @@ pub fn demo(options: &Options) -> Result<()> {
             Some(made) => reuse(made, options),
             None => make(&domain, options, &config.data).await?,
         };
-        let folder = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
+        let folder = start::shown(&config.data);
         serve::run(&config, bound, domain, |url| {
             print(url, &folder, &made, options)
         })
@@ -274,7 +274,7 @@ fn write_made(data: &Path, made: &Made) -> Result<()> {
         .map_err(fail)
 }
 
-fn print(url: &str, data: &Path, made: &Made, options: &Options) -> Result<()> {
+fn print(url: &str, data: &str, made: &Made, options: &Options) -> Result<()> {
     if options.json {
         return output::json(&as_json(url, data, made));
     }
@@ -282,7 +282,7 @@ fn print(url: &str, data: &Path, made: &Made, options: &Options) -> Result<()> {
 }
 
 /// DESIGN section 7: the one line that scripts rely on.
-fn as_json(url: &str, data: &Path, made: &Made) -> serde_json::Value {
+fn as_json(url: &str, data: &str, made: &Made) -> serde_json::Value {
     serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "url": url,
@@ -298,7 +298,7 @@ fn as_json(url: &str, data: &Path, made: &Made) -> serde_json::Value {
     })
 }
 
-fn as_text(url: &str, data: &Path, made: &Made) -> String {
+fn as_text(url: &str, data: &str, made: &Made) -> String {
     let Made {
         native_token,
         criteo_client_id,
@@ -328,7 +328,6 @@ Criteo Marketing API, with the vendor's own client (pip install criteo-marketing
   print(criteo.AudiencesApi(client).get_audiences("Bearer " + token.access_token, advertiser_id={advertiser_id}))
 "#,
         version = env!("CARGO_PKG_VERSION"),
-        data = data.display(),
         people = output::count(*people),
     )
 }

@@ -41,7 +41,10 @@ pub async fn administrator(domain: &Domain, workspace: &Workspace) -> Result<Cre
 }
 
 /// The text for standard output.
-pub fn welcome(url: &str, token: &str) -> String {
+pub fn welcome(url: &str, made: &CredentialSecret) -> String {
+    let token = &made.secret;
+    // The nouns of a workspace are numbered in one row, and this credential is the first of them.
+    let structure = made.credential.id + 1;
     let server = if url == DEFAULT_URL {
         String::new()
     } else {
@@ -52,6 +55,6 @@ pub fn welcome(url: &str, token: &str) -> String {
          Make an advertiser, and a client for a Criteo uploader:\n\n\
          {server}  export THRONG_TOKEN={token}\n  \
          throng structure create \"My shop\"\n  \
-         throng credential create --dialect criteo --name uploader --structure 1\n"
+         throng credential create --dialect criteo --name uploader --structure {structure}\n"
     )
 }

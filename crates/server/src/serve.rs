@@ -24,10 +24,17 @@ pub fn serve(config: &Config) -> Result<()> {
         let domain = start::start_domain(config, store, clock, fresh.random).await?;
         let (_, token) = first_start(&domain).await?;
         if let Some(token) = token {
-            output::line(&welcome(&bound.url(), &token.secret))?;
+            output::line(&welcome(&bound.url(), &token))?;
         }
         warn_of_unknown_workspaces(config, &domain).await?;
-        run(config, bound, domain, |_| Ok(())).await
+        let data = start::shown(&config.data);
+        let listening = |url: &str| {
+            output::line(&format!(
+                "Throng {} is listening at {url}; its data is in {data}",
+                env!("CARGO_PKG_VERSION")
+            ))
+        };
+        run(config, bound, domain, listening).await
     })
 }
 
@@ -40,12 +47,12 @@ pub async fn run(
 ) -> Result<()> {
     let mut signals = Signals::listen()?;
     let (url, store) = (bound.url(), domain.store().clone());
-    let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
+    let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
     let app = App::new(domain, config.hosts.clone(), config.request_time_max);
     tracing::info!(
         url,
-        data = %data.display(),
+        data,
         engine = store.engine(),
         version = env!("CARGO_PKG_VERSION"),
         "ready"

@@ -1,6 +1,9 @@
 //! From a configuration to a running domain: data folder, database, engine, the dialects' routes.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use domain::{Clock, Domain, Random};
@@ -134,6 +137,14 @@ async fn sweep_once(domain: &Domain) -> domain::Result<()> {
             domain.idempotency_sweep(workspace.id).await?;
         }
     }
+}
+
+/// The whole path of the data folder.
+pub fn shown(data: &Path) -> String {
+    std::path::absolute(data)
+        .unwrap_or_else(|_| data.to_owned())
+        .display()
+        .to_string()
 }
 
 /// Finishes what the committer holds.

@@ -36,18 +36,30 @@ impl Server {
             .expect("a free port")
             .port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(data);
+        command
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(data);
         if let Some(url) = database {
             command.args(["--database-url", url]);
         }
         command.env("THRONG_RATE_LIMIT_NATIVE", "off");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
         let out = child.stdout.take().expect("is piped");
         let url = format!("http://127.0.0.1:{port}");
         let until = Instant::now() + START_MAX;
         while ureq::get(format!("{url}/readyz")).call().is_err() {
-            assert!(Instant::now() < until, "the server is not ready after {START_MAX:?}");
-            assert!(child.try_wait().expect("can be asked").is_none(), "the server ended at its start");
+            assert!(
+                Instant::now() < until,
+                "the server is not ready after {START_MAX:?}"
+            );
+            assert!(
+                child.try_wait().expect("can be asked").is_none(),
+                "the server ended at its start"
+            );
             std::thread::park_timeout(Duration::from_millis(5));
         }
         (Server { child, url }, Some(out).and_then(token_in))
@@ -72,7 +84,10 @@ fn token_in(out: impl Read) -> Option<String> {
     let mut line = String::new();
     while out.read_line(&mut line).is_ok_and(|read| read > 0) {
         if let Some(at) = line.find("thr_") {
-            let token = line[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let token = line[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
             return Some(token);
         }
         if line.contains("listening") {
@@ -93,15 +108,25 @@ struct Api {
 impl Api {
     fn new(server: &Server, token: &str) -> Api {
         let agent = ureq::Agent::new_with_config(
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build(),
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(Duration::from_secs(30)))
+                .build(),
         );
-        Api { url: server.url.clone(), token: token.to_owned(), agent }
+        Api {
+            url: server.url.clone(),
+            token: token.to_owned(),
+            agent,
+        }
     }
 
     /// Nothing where the connection broke; a refusal fails the test.
     fn post(&self, path: &str, body: &Value) -> Option<Value> {
         let request = self.agent.post(format!("{}/api/v1/{path}", self.url));
-        let mut answer = request.header("authorization", format!("Bearer {}", self.token)).send_json(body).ok()?;
+        let mut answer = request
+            .header("authorization", format!("Bearer {}", self.token))
+            .send_json(body)
+            .ok()?;
         let status = answer.status();
         let text = answer.body_mut().read_to_string().ok()?;
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -109,8 +134,14 @@ impl Api {
     }
 
     fn people(&self, audience: u64) -> u64 {
-        let request = self.agent.get(format!("{}/api/v1/audiences/{audience}/members/count", self.url));
-        let mut answer = request.header("authorization", format!("Bearer {}", self.token)).call().expect("answers");
+        let request = self.agent.get(format!(
+            "{}/api/v1/audiences/{audience}/members/count",
+            self.url
+        ));
+        let mut answer = request
+            .header("authorization", format!("Bearer {}", self.token))
+            .call()
+            .expect("answers");
         let body: Value = answer.body_mut().read_json().expect("is JSON");
         body["people"].as_u64().expect("a count")
     }
@@ -143,15 +174,26 @@ struct Caller {
 
 impl Caller {
     fn values(&self, range: Range) -> Vec<String> {
-        (range.first..range.end).map(|number| format!("c{}n{number}@example.org", self.name)).collect()
+        (range.first..range.end)
+            .map(|number| format!("c{}n{number}@example.org", self.name))
+            .collect()
     }
 
     fn after(&self, change: Change) -> Range {
         match change {
-            Change::Add(range) => Range { first: self.holds.first, end: range.end },
-            Change::Remove(range) => Range { first: range.end, end: self.holds.end },
+            Change::Add(range) => Range {
+                first: self.holds.first,
+                end: range.end,
+            },
+            Change::Remove(range) => Range {
+                first: range.end,
+                end: self.holds.end,
+            },
             Change::Replace(range) => range,
-            Change::Empty => Range { first: self.holds.end, end: self.holds.end },
+            Change::Empty => Range {
+                first: self.holds.end,
+                end: self.holds.end,
+            },
         }
     }
 
@@ -160,10 +202,19 @@ impl Caller {
         let size = 1 + random % 150;
         let Range { first, end } = self.holds;
         match random >> 32 & 15 {
-            0 => Change::Replace(Range { first: end, end: end + size }),
+            0 => Change::Replace(Range {
+                first: end,
+                end: end + size,
+            }),
             1 => Change::Empty,
-            2..=5 if end > first + 1 => Change::Remove(Range { first, end: first + 1 + (end - first) / 3 }),
-            _ => Change::Add(Range { first: end, end: end + size }),
+            2..=5 if end > first + 1 => Change::Remove(Range {
+                first,
+                end: first + 1 + (end - first) / 3,
+            }),
+            _ => Change::Add(Range {
+                first: end,
+                end: end + size,
+            }),
         }
     }
 
@@ -173,11 +224,17 @@ impl Caller {
             Change::Remove(range) => ("remove", range),
             Change::Replace(range) => ("replace", range),
             Change::Empty => {
-                return api.post(&format!("audiences/{}/members/empty", self.audience), &json!({}));
+                return api.post(
+                    &format!("audiences/{}/members/empty", self.audience),
+                    &json!({}),
+                );
             }
         };
         let body = json!({"kind": "email", "values": self.values(range)});
-        api.post(&format!("audiences/{}/members/{verb}", self.audience), &body)
+        api.post(
+            &format!("audiences/{}/members/{verb}", self.audience),
+            &body,
+        )
     }
 
     /// Sends changes until the server dies.
@@ -198,11 +255,17 @@ impl Caller {
     /// After the restart: what was acknowledged, or that and the whole of what was asked.
     fn settle(mut self, api: &Api) -> Caller {
         let before = self.holds;
-        let candidates: Vec<Range> =
-            std::iter::once(before).chain(self.asked.take().map(|change| self.after(change))).collect();
+        let candidates: Vec<Range> = std::iter::once(before)
+            .chain(self.asked.take().map(|change| self.after(change)))
+            .collect();
         let people = api.people(self.audience);
-        let found = candidates.iter().copied().find(|range| self.is(api, *range, people));
-        self.holds = found.unwrap_or_else(|| panic!("{self:?} holds {people} people, which fits none of {candidates:?}"));
+        let found = candidates
+            .iter()
+            .copied()
+            .find(|range| self.is(api, *range, people));
+        self.holds = found.unwrap_or_else(|| {
+            panic!("{self:?} holds {people} people, which fits none of {candidates:?}")
+        });
         self
     }
 
@@ -210,11 +273,25 @@ impl Caller {
         if people != range.end - range.first {
             return false;
         }
-        let around = Range { first: range.first.saturating_sub(200), end: range.end + 200 };
+        let around = Range {
+            first: range.first.saturating_sub(200),
+            end: range.end + 200,
+        };
         let body = json!({"kind": "email", "values": self.values(around)});
-        let answer = api.post(&format!("audiences/{}/members/contains", self.audience), &body).expect("answers");
-        let held = answer["contains"].as_array().expect("a list").iter().map(|held| held.as_bool() == Some(true));
-        (around.first..).zip(held).all(|(number, held)| held == (range.first..range.end).contains(&number))
+        let answer = api
+            .post(
+                &format!("audiences/{}/members/contains", self.audience),
+                &body,
+            )
+            .expect("answers");
+        let held = answer["contains"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|held| held.as_bool() == Some(true));
+        (around.first..)
+            .zip(held)
+            .all(|(number, held)| held == (range.first..range.end).contains(&number))
     }
 }
 
@@ -224,32 +301,51 @@ fn random() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-#[expect(clippy::disallowed_methods, reason = "what scripts/test tells its tests comes in the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what scripts/test tells its tests comes in the environment"
+)]
 fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn kills() -> usize {
-    told("THRONG_TEST_KILLS").map_or(100, |text| text.parse().expect("THRONG_TEST_KILLS is a number"))
+    told("THRONG_TEST_KILLS").map_or(100, |text| {
+        text.parse().expect("THRONG_TEST_KILLS is a number")
+    })
 }
 
 fn crash(data: &Path, database: Option<&str>, kills: usize) {
     let (server, token) = Server::start(data, database);
     let token = token.expect("the first start prints a token");
     let api = Api::new(&server, &token);
-    let structure = api.post("structures", &json!({"name": "crash"})).expect("answers")["id"].clone();
+    let structure = api
+        .post("structures", &json!({"name": "crash"}))
+        .expect("answers")["id"]
+        .clone();
     let mut callers: Vec<Caller> = (0..CALLERS)
         .map(|name| {
             let new = json!({"structure": structure, "name": format!("caller {name}")});
-            let audience = api.post("audiences", &new).expect("answers")["id"].as_u64().expect("an id");
-            Caller { name, audience, holds: Range { first: 0, end: 0 }, asked: None, acknowledged: 0 }
+            let audience = api.post("audiences", &new).expect("answers")["id"]
+                .as_u64()
+                .expect("an id");
+            Caller {
+                name,
+                audience,
+                holds: Range { first: 0, end: 0 },
+                asked: None,
+                acknowledged: 0,
+            }
         })
         .collect();
     server.kill();
     for kill in 1..=kills {
         let (server, _) = Server::start(data, database);
         let api = Api::new(&server, &token);
-        callers = callers.into_iter().map(|caller| caller.settle(&api)).collect();
+        callers = callers
+            .into_iter()
+            .map(|caller| caller.settle(&api))
+            .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let threads: Vec<_> = callers
             .into_iter()
@@ -262,15 +358,24 @@ fn crash(data: &Path, database: Option<&str>, kills: usize) {
         std::thread::park_timeout(Duration::from_micros(random() % (RUN_MS_MAX * 1_000)));
         server.kill();
         stop.store(true, Ordering::SeqCst);
-        callers = threads.into_iter().map(|thread| thread.join().expect("no caller saw a wrong answer")).collect();
+        callers = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no caller saw a wrong answer"))
+            .collect();
         if kill % 25 == 0 || kill == kills {
             verify(data, database);
         }
     }
     let (server, _) = Server::start(data, database);
     let api = Api::new(&server, &token);
-    let acknowledged: u64 = callers.into_iter().map(|caller| caller.settle(&api).acknowledged).sum();
-    assert!(acknowledged > kills as u64, "only {acknowledged} changes were acknowledged between {kills} kills");
+    let acknowledged: u64 = callers
+        .into_iter()
+        .map(|caller| caller.settle(&api).acknowledged)
+        .sum();
+    assert!(
+        acknowledged > kills as u64,
+        "only {acknowledged} changes were acknowledged between {kills} kills"
+    );
 }
 
 fn verify(data: &Path, database: Option<&str>) {
@@ -280,7 +385,11 @@ fn verify(data: &Path, database: Option<&str>) {
         command.args(["--database-url", url]);
     }
     let output = command.output().expect("runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
@@ -292,13 +401,24 @@ fn every_acknowledged_change_survives_kill_9_on_sqlite() {
 #[test]
 fn every_acknowledged_change_survives_kill_9_on_postgres() {
     let Some(admin) = told("THRONG_TEST_POSTGRES") else {
-        assert!(told("CI").is_none(), "THRONG_TEST_POSTGRES is not set: run scripts/test");
+        assert!(
+            told("CI").is_none(),
+            "THRONG_TEST_POSTGRES is not set: run scripts/test"
+        );
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let name = folder.path().file_name().expect("a name").to_string_lossy().replace('.', "c");
-    let mut client = postgres::Client::connect(&admin, postgres::NoTls).expect("PostgreSQL answers");
-    client.batch_execute(&format!("CREATE DATABASE \"{name}\"")).expect("a database");
+    let name = folder
+        .path()
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .replace('.', "c");
+    let mut client =
+        postgres::Client::connect(&admin, postgres::NoTls).expect("PostgreSQL answers");
+    client
+        .batch_execute(&format!("CREATE DATABASE \"{name}\""))
+        .expect("a database");
     let url = format!("{}/{name}", admin.rsplit_once('/').expect("a name").0);
     crash(&folder.path().join("data"), Some(&url), kills().div_ceil(4));
 }

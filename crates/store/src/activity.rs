@@ -30,12 +30,18 @@ const PAGE: &str = "SELECT id, time, actor, verb, noun_id, request_id, seq, deta
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, PAGE];
 
-/// Notes what the command does; actor, time, request and verb are the command's own.
+/// Entries of one command; with them an entry's id is made of its change's seq, in the order of the log.
+const ENTRIES_MAX: i64 = 256;
+
+/// Notes what the command does; actor, time, request and verb are the command's own. Its id does not come from the nouns'
+/// numbers, so that these stay small: the first two structures are 1 and 2.
 pub fn activity_insert(tx: &mut Tx<'_, '_>, noun: Option<i64>, detail: &str) -> Result<(), Error> {
-    let (id, seq) = (
-        tx.next_id(),
-        i64::try_from(tx.next_seq()).unwrap_or(i64::MAX),
-    );
+    if tx.activities == ENTRIES_MAX {
+        return Err(Error::Internal("a command noted too much activity".into()));
+    }
+    let seq = i64::try_from(tx.next_seq()).unwrap_or(i64::MAX);
+    let id = seq.saturating_mul(ENTRIES_MAX) + tx.activities;
+    tx.activities += 1;
     let meta = tx.meta().clone();
     let params = [
         tx.workspace().into(),

@@ -382,6 +382,7 @@ fn run_job(
         meta: &meta,
         keeps_identifiers: hosted.identifiers.is_some(),
         wrote: false,
+        activities: 0,
         fault: None,
     };
     let mut keep = job.run(&mut tx);

@@ -35,6 +35,8 @@ pub struct Tx<'a, 'e> {
     pub(crate) keeps_identifiers: bool,
     /// True once a statement other than a SELECT ran.
     pub(crate) wrote: bool,
+    /// Entries that the command has put into the activity log.
+    pub(crate) activities: i64,
     /// The first error that concerns the whole group, whatever the command made of it.
     pub(crate) fault: Option<Error>,
 }

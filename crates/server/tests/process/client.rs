@@ -13,11 +13,19 @@ fn a_first_day_from_the_command_line() {
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
         ended.stdout
     };
-    let value = |arguments: &[&str]| -> Value { serde_json::from_str(&say(arguments)).expect("JSON") };
+    let value =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&say(arguments)).expect("JSON") };
 
     assert!(say(&["workspace", "create", "acme", "--name", "Acme"]).contains("/w/acme"));
     assert_eq!(value(&["workspace", "list", "--json"])[1]["slug"], "acme");
-    let structure = value(&["structure", "create", "Shop three", "--reference", "s3", "--json"]);
+    let structure = value(&[
+        "structure",
+        "create",
+        "Shop three",
+        "--reference",
+        "s3",
+        "--json",
+    ]);
     assert!(say(&["structure", "list"]).contains("Shop three"));
     let id = structure["id"].to_string();
     let audience = value(&["audience", "create", "Fans", "--structure", &id, "--json"]);
@@ -26,21 +34,57 @@ fn a_first_day_from_the_command_line() {
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
     assert!(say(&["audience", "list"]).contains("Newsletter"));
 
-    let made = value(&["credential", "create", "--dialect", "criteo", "--name", "up", "--structure", "1", &id, "--json"]);
+    let made = value(&[
+        "credential",
+        "create",
+        "--dialect",
+        "criteo",
+        "--name",
+        "up",
+        "--structure",
+        "1",
+        &id,
+        "--json",
+    ]);
     assert_eq!(made["structures"], json!([1, structure["id"]]));
-    assert!(made["secret"].as_str().is_some_and(|secret| secret.starts_with("thr_")));
-    let native = ["credential", "create", "--dialect", "native", "--name", "ro", "--scopes", "audiences:read", "--json"];
+    assert!(
+        made["secret"]
+            .as_str()
+            .is_some_and(|secret| secret.starts_with("thr_"))
+    );
+    let native = [
+        "credential",
+        "create",
+        "--dialect",
+        "native",
+        "--name",
+        "ro",
+        "--scopes",
+        "audiences:read",
+        "--json",
+    ];
     let reader = value(&native);
     let reader_token = reader["secret"].as_str().expect("a secret");
     let refused = server.run(reader_token, &["structure", "create", "Not mine"]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("scope admin") && refused.stderr.contains("request"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("scope admin") && refused.stderr.contains("request"),
+        "{}",
+        refused.stderr
+    );
 
     let listed = say(&["credential", "list"]);
-    assert!(listed.contains("up") && !listed.contains(reader_token), "{listed}");
+    assert!(
+        listed.contains("up") && !listed.contains(reader_token),
+        "{listed}"
+    );
     say(&["credential", "revoke", &reader["id"].to_string()]);
     let refused = server.run(reader_token, &["audience", "list"]);
-    assert!(refused.code == Some(1) && refused.stderr.contains("THRONG_TOKEN"), "{}", refused.stderr);
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("THRONG_TOKEN"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
@@ -48,11 +92,27 @@ fn what_is_missing_is_said() {
     let ended = run(&["structure", "list"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("THRONG_TOKEN"), "{}", ended.stderr);
-    let nowhere = ["structure", "list", "--token", "t", "--url", "http://127.0.0.1:1"];
+    let nowhere = [
+        "structure",
+        "list",
+        "--token",
+        "t",
+        "--url",
+        "http://127.0.0.1:1",
+    ];
     let ended = run(&nowhere);
     assert_eq!(ended.code, Some(5));
-    assert!(ended.stderr.contains("is throng running?"), "{}", ended.stderr);
-    let ended = Process::start(throng(&["structure", "list"]).env("THRONG_TOKEN", "t").env("THRONG_URL", "nonsense")).wait();
+    assert!(
+        ended.stderr.contains("is throng running?"),
+        "{}",
+        ended.stderr
+    );
+    let ended = Process::start(
+        throng(&["structure", "list"])
+            .env("THRONG_TOKEN", "t")
+            .env("THRONG_URL", "nonsense"),
+    )
+    .wait();
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
 }
 
@@ -67,20 +127,42 @@ fn a_database_is_backed_up_restored_and_verified() {
     let verified = run(&["verify", "--data", &data, "--json"]);
     assert_eq!(verified.code, Some(0), "{}", verified.stderr);
     let report: Value = serde_json::from_str(&verified.stdout).expect("JSON");
-    assert_eq!((&report["sound"], &report["people"]), (&json!(true), &json!(100)));
+    assert_eq!(
+        (&report["sound"], &report["people"]),
+        (&json!(true), &json!(100))
+    );
     let again = run(&["backup", &file, "--data", &data]);
-    assert!(again.code == Some(3) && again.stderr.contains("exists already"), "{}", again.stderr);
+    assert!(
+        again.code == Some(3) && again.stderr.contains("exists already"),
+        "{}",
+        again.stderr
+    );
 
     let restored = run(&["restore", &file, "--data", &other]);
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
-    assert!(restored.stdout.contains("master.key"), "{}", restored.stdout);
-    std::fs::copy(folder.path().join("data/master.key"), folder.path().join("other/master.key")).expect("is copied");
+    assert!(
+        restored.stdout.contains("master.key"),
+        "{}",
+        restored.stdout
+    );
+    std::fs::copy(
+        folder.path().join("data/master.key"),
+        folder.path().join("other/master.key"),
+    )
+    .expect("is copied");
     let second = Server::serve(&folder.path().join("other"), &[]);
-    let counts = |of: &Server| of.api(server.token(), "GET", "/audiences", None).json()["items"][0]["counts"].clone();
+    let counts = |of: &Server| {
+        of.api(server.token(), "GET", "/audiences", None).json()["items"][0]["counts"].clone()
+    };
     assert_eq!(counts(&second), counts(&server));
 
     let database = rusqlite::Connection::open(folder.path().join("data/throng.db")).expect("opens");
-    database.execute("UPDATE change SET actor = actor + 1 WHERE seq = 3", []).expect("is damaged");
+    database
+        .execute("UPDATE change SET actor = actor + 1 WHERE seq = 3", [])
+        .expect("is damaged");
     let damaged = run(&["verify", "--data", &data]);
-    assert!(damaged.code == Some(1) && damaged.stderr.contains("not fit"), "{damaged:?}");
+    assert!(
+        damaged.code == Some(1) && damaged.stderr.contains("not fit"),
+        "{damaged:?}"
+    );
 }

@@ -27,10 +27,26 @@ fn flags_win_over_environment_over_file_over_defaults() {
          [rate_limit]\ncriteo = '7/min'\n[[hosts]]\nname = 'api.shop.test'\ndialect = 'criteo'\nworkspace = 'shop'\n",
     )
     .expect("is written");
-    let environment = [("THRONG_LISTEN", "127.0.0.1:2"), ("THRONG_RATE_LIMIT_CRITEO", "8/min"), ("THRONG_LOG_LEVEL", "warn")];
-    let flags = ["--data", data, "--listen", "127.0.0.1:3", "--set", "rate_limit.criteo=off"];
+    let environment = [
+        ("THRONG_LISTEN", "127.0.0.1:2"),
+        ("THRONG_RATE_LIMIT_CRITEO", "8/min"),
+        ("THRONG_LOG_LEVEL", "warn"),
+    ];
+    let flags = [
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:3",
+        "--set",
+        "rate_limit.criteo=off",
+    ];
     let values = values(&printed(&flags, &environment));
-    let of = |key: &str| (values[key]["value"].as_str().expect("a value"), values[key]["origin"].as_str().expect("an origin"));
+    let of = |key: &str| {
+        (
+            values[key]["value"].as_str().expect("a value"),
+            values[key]["origin"].as_str().expect("an origin"),
+        )
+    };
     let file = format!("file {data}/throng.toml");
     assert_eq!(of("listen"), ("127.0.0.1:3", "flag --listen"));
     assert_eq!(of("rate_limit.criteo"), ("off", "flag --set"));
@@ -53,25 +69,55 @@ fn an_unknown_key_is_refused_with_a_suggestion() {
         }
     };
     for (text, expected) in [
-        ("lisen = '127.0.0.1:1'", ["other.toml", "lisen", "did you mean listen?"]),
-        ("[rate_limit]\ncritoe = 'off'", ["other.toml", "rate_limit.critoe", "did you mean rate_limit.criteo?"]),
+        (
+            "lisen = '127.0.0.1:1'",
+            ["other.toml", "lisen", "did you mean listen?"],
+        ),
+        (
+            "[rate_limit]\ncritoe = 'off'",
+            [
+                "other.toml",
+                "rate_limit.critoe",
+                "did you mean rate_limit.criteo?",
+            ],
+        ),
         ("listen = [1]", ["other.toml", "listen", "must be"]),
         ("listen = ", ["other.toml", "line 1", "column"]),
     ] {
         fs::write(&file, text).expect("is written");
         refused(printed(&["--config", path], &[]), &expected);
     }
-    refused(printed(&[], &[("THRONG_RATE_LIMIT_CRITIO", "off")]), &["did you mean THRONG_RATE_LIMIT_CRITEO?"]);
-    refused(printed(&["--set", "log.levl=info"], &[]), &["log.levl", "did you mean log.level?"]);
-    refused(printed(&["--rate-limit", "criteo=9"], &[]), &["rate_limit.criteo", "250/min"]);
-    refused(printed(&["--config", "/nowhere/throng.toml"], &[]), &["/nowhere/throng.toml"]);
-    refused(run(&["serve", "--listen", "0.0.0.0:0"]), &["allow_plain_http"]);
+    refused(
+        printed(&[], &[("THRONG_RATE_LIMIT_CRITIO", "off")]),
+        &["did you mean THRONG_RATE_LIMIT_CRITEO?"],
+    );
+    refused(
+        printed(&["--set", "log.levl=info"], &[]),
+        &["log.levl", "did you mean log.level?"],
+    );
+    refused(
+        printed(&["--rate-limit", "criteo=9"], &[]),
+        &["rate_limit.criteo", "250/min"],
+    );
+    refused(
+        printed(&["--config", "/nowhere/throng.toml"], &[]),
+        &["/nowhere/throng.toml"],
+    );
+    refused(
+        run(&["serve", "--listen", "0.0.0.0:0"]),
+        &["allow_plain_http"],
+    );
     refused(run(&["serve", "--listn", "127.0.0.1:0"]), &["--listen"]);
 }
 
 #[test]
 fn what_is_not_a_key_may_stand_in_the_environment() {
-    let others = [("THRONG_TOKEN", "t"), ("THRONG_URL", "u"), ("THRONG_TEST_KILLS", "9"), ("THRONG_BIN", "b")];
+    let others = [
+        ("THRONG_TOKEN", "t"),
+        ("THRONG_URL", "u"),
+        ("THRONG_TEST_KILLS", "9"),
+        ("THRONG_BIN", "b"),
+    ];
     values(&printed(&[], &others));
 }
 
@@ -79,8 +125,15 @@ fn what_is_not_a_key_may_stand_in_the_environment() {
 fn a_password_is_not_printed() {
     let url = "postgres://me:s3cret@db.test/throng?sslpassword=s3cret";
     let json = printed(&[], &[("THRONG_DATABASE_URL", url)]);
-    assert_eq!(values(&json)["database_url"]["value"], "postgres://me:***@db.test/throng?sslpassword=***");
+    assert_eq!(
+        values(&json)["database_url"]["value"],
+        "postgres://me:***@db.test/throng?sslpassword=***"
+    );
     let text = Process::start(throng(&["config", "print"]).env("THRONG_DATABASE_URL", url)).wait();
-    assert!(text.stdout.contains("environment THRONG_DATABASE_URL"), "{}", text.stdout);
+    assert!(
+        text.stdout.contains("environment THRONG_DATABASE_URL"),
+        "{}",
+        text.stdout
+    );
     assert!(!format!("{json:?} {text:?}").contains("s3cret"));
 }

@@ -13,34 +13,89 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     let token = welcome_token(&server);
     let master_key = std::fs::read_to_string(folder.path().join("master.key")).expect("a key");
 
-    assert_eq!(server.api(&token, "POST", "/structures", Some(&json!({"name": "Shop c4n4ry"}))).status, 201);
-    let new = json!({"structure": 1, "name": "List c4n4ry", "description": "About c4n4ry", "reference": "c4n4ry"});
+    let structure = server
+        .api(
+            &token,
+            "POST",
+            "/structures",
+            Some(&json!({"name": "Shop c4n4ry"})),
+        )
+        .json()["id"]
+        .clone();
+    let new = json!({"structure": structure, "name": "List c4n4ry", "description": "About c4n4ry", "reference": "c4n4ry"});
     let audience = server.api(&token, "POST", "/audiences", Some(&new)).json()["id"].clone();
-    assert_eq!(server.api(&token, "POST", "/audiences", Some(&new)).status, 409);
-    let client = json!({"dialect": "criteo", "name": "Client c4n4ry", "structures": [1]});
-    let client = server.api(&token, "POST", "/credentials", Some(&client)).json();
+    assert_eq!(
+        server.api(&token, "POST", "/audiences", Some(&new)).status,
+        409
+    );
+    let client = json!({"dialect": "criteo", "name": "Client c4n4ry", "structures": [structure]});
+    let client = server
+        .api(&token, "POST", "/credentials", Some(&client))
+        .json();
     let text = |name: &str| client[name].as_str().expect("a text").to_owned();
     let (id, secret) = (text("client_id"), text("secret"));
 
     let members = format!("/audiences/{audience}/members/add");
-    let values = json!(["ann.c4n4ry@example.org", "c4n4ry is no address", "375320dd9ae7ed40c4n4ry"]);
-    assert_eq!(server.api(&token, "POST", &members, Some(&json!({"kind": "email", "values": values}))).status, 200);
-    server.api(&token, "POST", &members, Some(&json!({"kind": "c4n4ry", "values": ["c4n4ry@example.org"]})));
-    server.api(&token, "POST", &members, Some(&json!({"c4n4ry": "c4n4ry@example.org"})));
+    let values = json!([
+        "ann.c4n4ry@example.org",
+        "c4n4ry is no address",
+        "375320dd9ae7ed40c4n4ry"
+    ]);
+    assert_eq!(
+        server
+            .api(
+                &token,
+                "POST",
+                &members,
+                Some(&json!({"kind": "email", "values": values}))
+            )
+            .status,
+        200
+    );
+    server.api(
+        &token,
+        "POST",
+        &members,
+        Some(&json!({"kind": "c4n4ry", "values": ["c4n4ry@example.org"]})),
+    );
+    server.api(
+        &token,
+        "POST",
+        &members,
+        Some(&json!({"c4n4ry": "c4n4ry@example.org"})),
+    );
 
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let grant = format!("client_id={id}&client_secret={secret}&grant_type=client_credentials");
-    let answer = server.request("POST", "/criteo/marketing/oauth2/token", &form, Some(&grant));
-    let access_token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let answer = server.request(
+        "POST",
+        "/criteo/marketing/oauth2/token",
+        &form,
+        Some(&grant),
+    );
+    let access_token = answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let wrong = "client_id=c4n4ry&client_secret=c4n4ry&grant_type=c4n4ry";
     server.request("POST", "/criteo/marketing/oauth2/token", &form, Some(wrong));
     let bearer = format!("Bearer {access_token}");
     let json_type = ("content-type", "application/json");
     let patch = json!({"operation": "add", "schema": "email", "identifiers": ["bob.c4n4ry@example.org", "c4n4ry"]}).to_string();
     let path = format!("/criteo/marketing/v1/audiences/userlist/{audience}");
-    let answer = server.request("PATCH", &path, &[("authorization", &bearer), json_type], Some(&patch));
+    let answer = server.request(
+        "PATCH",
+        &path,
+        &[("authorization", &bearer), json_type],
+        Some(&patch),
+    );
     assert_eq!(answer.status, 200, "{}", answer.body);
-    server.request("PATCH", &path, &[("authorization", &bearer), json_type], Some("{\"c4n4ry\": c4n4ry"));
+    server.request(
+        "PATCH",
+        &path,
+        &[("authorization", &bearer), json_type],
+        Some("{\"c4n4ry\": c4n4ry"),
+    );
 
     let headers = [
         ("authorization", "Bearer c4n4ry"),
@@ -62,7 +117,12 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
         "/livez?c4n4ry",
     ] {
         for method in ["GET", "POST", "C4N4RY"] {
-            server.request(method, path, &headers, (method == "POST").then_some("{\"c4n4ry\":\"c4n4ry@example.org\"}"));
+            server.request(
+                method,
+                path,
+                &headers,
+                (method == "POST").then_some("{\"c4n4ry\":\"c4n4ry@example.org\"}"),
+            );
         }
     }
 
@@ -70,7 +130,9 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     assert_eq!(ended.code, Some(0));
     let log = ended.stderr.to_lowercase();
     for secret in [CANARY, &token, &secret, &access_token, master_key.trim()] {
-        let found = log.lines().find(|line| line.contains(&secret.to_lowercase()));
+        let found = log
+            .lines()
+            .find(|line| line.contains(&secret.to_lowercase()));
         assert_eq!(found, None, "a secret or a canary reached the log");
     }
     lines_tell_what_happened(&ended.stderr, &audience);
@@ -78,15 +140,31 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
 
 fn lines_tell_what_happened(log: &str, audience: &Value) {
     assert!(audience.is_number());
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
-    let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("every line is JSON"))
+        .collect();
+    let requests: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["message"] == "request")
+        .collect();
     let add = requests
         .iter()
         .find(|line| line["route"] == "/api/v1/audiences/{id}/members/add")
         .expect("the template is logged, not the path");
-    assert_eq!((&add["method"], &add["status"], &add["workspace"]), (&json!("POST"), &json!(200), &json!(1)));
-    assert!(add["credential"].is_number() && add["duration_ms"].is_number(), "{add}");
+    assert_eq!(
+        (&add["method"], &add["status"], &add["workspace"]),
+        (&json!("POST"), &json!(200), &json!(1))
+    );
+    assert!(
+        add["credential"].is_number() && add["duration_ms"].is_number(),
+        "{add}"
+    );
     assert_eq!(add["request_id"].as_str().map(str::len), Some(32));
-    assert!(requests.iter().any(|line| line["dialect"] == "criteo" && line["status"] == 200));
+    assert!(
+        requests
+            .iter()
+            .any(|line| line["dialect"] == "criteo" && line["status"] == 200)
+    );
     assert!(requests.iter().any(|line| line["route"] == "unmatched"));
 }

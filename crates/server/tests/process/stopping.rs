@@ -37,7 +37,9 @@ fn sigterm_finishes_a_request_in_flight_and_ends_with_0() {
 
     server.process.signal(Signal::TERM);
     let stopping = |line: &str| line.contains("stopping");
-    wait_for("the server to begin to stop", || server.process.stderr.line(stopping));
+    wait_for("the server to begin to stop", || {
+        server.process.stderr.line(stopping)
+    });
     stream.write_all(rest.as_bytes()).expect("is still taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("is answered");
@@ -47,7 +49,12 @@ fn sigterm_finishes_a_request_in_flight_and_ends_with_0() {
     let again = Server::serve(folder.path(), &[]);
     let token = server.demo["native"]["token"].as_str().expect("a token");
     let audiences = again.api(token, "GET", "/audiences", None).json();
-    let names: Vec<_> = audiences["items"].as_array().expect("a list").iter().map(|item| &item["name"]).collect();
+    let names: Vec<_> = audiences["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| &item["name"])
+        .collect();
     assert!(names.contains(&&json!("Made while stopping")), "{names:?}");
 }
 
@@ -57,14 +64,18 @@ fn silent_and_idle_connections_do_not_hold_it_up() {
     let server = Server::serve(folder.path(), &[]);
     let mut silent = connect(&server);
     let mut idle = connect(&server);
-    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").expect("is sent");
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("is sent");
     let mut first = [0; 12];
     idle.read_exact(&mut first).expect("is answered");
     assert_eq!(&first, b"HTTP/1.1 200");
     let begun = Instant::now();
     let ended = server.stop();
     assert_eq!(ended.code, Some(0));
-    assert!(begun.elapsed().as_secs() < 15, "it waited for connections that ask nothing");
+    assert!(
+        begun.elapsed().as_secs() < 15,
+        "it waited for connections that ask nothing"
+    );
     assert_eq!(silent.read(&mut first).expect("is closed"), 0);
 }
 

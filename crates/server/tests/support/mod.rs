@@ -30,7 +30,11 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// `throng` with these arguments and nothing of ours in its environment.
 pub fn throng(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("THRONG_") {
             command.env_remove(name);
@@ -50,7 +54,10 @@ impl Written {
         std::thread::spawn(move || {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
-            while stream.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
+            while stream
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|bytes| bytes > 0)
+            {
                 into.0.0.lock().expect("not poisoned").append(&mut line);
                 into.0.1.notify_all();
             }
@@ -64,7 +71,10 @@ impl Written {
 
     /// The first line that fits.
     pub fn line(&self, fits: impl Fn(&str) -> bool) -> Option<String> {
-        self.text().lines().find(|line| fits(line)).map(str::to_owned)
+        self.text()
+            .lines()
+            .find(|line| fits(line))
+            .map(str::to_owned)
     }
 }
 
@@ -89,7 +99,11 @@ impl Process {
         let mut child = command.spawn().expect("the process starts");
         let stdout = Written::collect(child.stdout.take().expect("is piped"));
         let stderr = Written::collect(child.stderr.take().expect("is piped"));
-        Process { child, stdout, stderr }
+        Process {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -98,17 +112,27 @@ impl Process {
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the process can be asked").is_none()
+        self.child
+            .try_wait()
+            .expect("the process can be asked")
+            .is_none()
     }
 
     pub fn wait(mut self) -> Ended {
-        let status: ExitStatus =
-            wait_for("the process to end", || self.child.try_wait().expect("the process can be asked"));
-        // The pipes are read by threads that end with the process.
-        let read = |written: &Written| wait_for("the rest of its output", || {
-            (Arc::strong_count(&written.0) == 1).then(|| written.text())
+        let status: ExitStatus = wait_for("the process to end", || {
+            self.child.try_wait().expect("the process can be asked")
         });
-        Ended { code: status.code(), stdout: read(&self.stdout), stderr: read(&self.stderr) }
+        // The pipes are read by threads that end with the process.
+        let read = |written: &Written| {
+            wait_for("the rest of its output", || {
+                (Arc::strong_count(&written.0) == 1).then(|| written.text())
+            })
+        };
+        Ended {
+            code: status.code(),
+            stdout: read(&self.stdout),
+            stderr: read(&self.stderr),
+        }
     }
 }
 
@@ -139,17 +163,38 @@ impl Server {
     /// `throng serve` on a free port, with its log as JSON.
     pub fn serve(data: &Path, arguments: &[&str]) -> Server {
         let data = data.to_str().expect("a path in UTF-8");
-        let mut all = vec!["serve", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"];
+        let mut all = vec![
+            "serve",
+            "--data",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ];
         all.extend_from_slice(arguments);
         let mut process = Process::start(&mut throng(&all));
         let ready = wait_for("the server to be ready", || {
-            let ready = process.stderr.line(|line| line.contains("\"message\":\"ready\""));
-            assert!(ready.is_some() || process.is_running(), "the server ended: {}", process.stderr.text());
+            let ready = process
+                .stderr
+                .line(|line| line.contains("\"message\":\"ready\""));
+            assert!(
+                ready.is_some() || process.is_running(),
+                "the server ended: {}",
+                process.stderr.text()
+            );
             ready
         });
         let ready: Value = serde_json::from_str(&ready).expect("the log is JSON");
-        let url = ready["url"].as_str().expect("the ready line has the URL").to_owned();
-        Server { process, url, demo: Value::Null }
+        let url = ready["url"]
+            .as_str()
+            .expect("the ready line has the URL")
+            .to_owned();
+        Server {
+            process,
+            url,
+            demo: Value::Null,
+        }
     }
 
     /// `throng demo --json` on a free port.
@@ -159,26 +204,45 @@ impl Server {
         let mut process = Process::start(&mut throng(&all));
         let line = wait_for("the demo to be ready", || {
             let line = process.stdout.line(|_| true);
-            assert!(line.is_some() || process.is_running(), "the demo ended: {}", process.stderr.text());
+            assert!(
+                line.is_some() || process.is_running(),
+                "the demo ended: {}",
+                process.stderr.text()
+            );
             line
         });
         let demo: Value = serde_json::from_str(&line).expect("the first line is JSON");
-        Server { process, url: demo["url"].as_str().expect("there is a URL").to_owned(), demo }
+        Server {
+            process,
+            url: demo["url"].as_str().expect("there is a URL").to_owned(),
+            demo,
+        }
     }
 
     /// The token of a demo.
     pub fn token(&self) -> &str {
-        self.demo["native"]["token"].as_str().expect("there is a token")
+        self.demo["native"]["token"]
+            .as_str()
+            .expect("there is a token")
     }
 
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
         request(&self.url, method, path, headers, body)
     }
 
     /// A call of the native API.
     pub fn api(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let authorization = format!("Bearer {token}");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
         let body = body.map(Value::to_string);
         self.request(method, &format!("/api/v1{path}"), &headers, body.as_deref())
     }
@@ -186,7 +250,9 @@ impl Server {
     /// A command of the command line against this server.
     pub fn command(&self, token: &str, arguments: &[&str]) -> Command {
         let mut command = throng(arguments);
-        command.env("THRONG_URL", &self.url).env("THRONG_TOKEN", token);
+        command
+            .env("THRONG_URL", &self.url)
+            .env("THRONG_TOKEN", token);
         command
     }
 
@@ -215,11 +281,20 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
-pub fn request(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+pub fn request(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Answer {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
@@ -227,7 +302,9 @@ pub fn request(url: &str, method: &str, path: &str, headers: &[(&str, &str)], bo
         .timeout_global(Some(DEADLINE))
         .build()
         .new_agent();
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("{url}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -239,6 +316,9 @@ pub fn request(url: &str, method: &str, path: &str, headers: &[(&str, &str)], bo
     Answer {
         status: answer.status().as_u16(),
         headers: answer.headers().clone(),
-        body: answer.body_mut().read_to_string().expect("the body is UTF-8"),
+        body: answer
+            .body_mut()
+            .read_to_string()
+            .expect("the body is UTF-8"),
     }
 }
