@@ -189,9 +189,7 @@ impl Domain {
     /// Makes a structure. Needs the scope admin.
     pub async fn structure_create(&self, context: &Context, new: StructureNew) -> Result<Audience> {
         context.caller.need(Scope::Admin)?;
-        if context.caller.portfolio != crate::caller::Portfolio::Every {
-            return Err(Error::Forbidden(Denied::EveryStructure));
-        }
+        context.caller.need_every_structure()?;
         let (name, reference) = (
             valid_name("name", &new.name)?,
             valid_reference(new.reference)?,

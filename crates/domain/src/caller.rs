@@ -134,6 +134,14 @@ impl Caller {
         Err(Error::Forbidden(Denied::Scope(scope)))
     }
 
+    /// For what concerns the whole workspace: not for an administrator of some structures only.
+    pub(crate) fn need_every_structure(&self) -> Result<()> {
+        match self.portfolio {
+            Portfolio::Every => Ok(()),
+            Portfolio::Only(_) => Err(Error::Forbidden(Denied::EveryStructure)),
+        }
+    }
+
     pub(crate) fn need_structure(&self, structure: i64) -> Result<()> {
         if self.portfolio.has(structure) {
             return Ok(());

@@ -55,7 +55,9 @@ pub enum Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Denied::Structure => f.write_str("The structure is not in this credential's portfolio."),
+            Denied::Structure => {
+                f.write_str("The structure is not in this credential's portfolio.")
+            }
             Denied::EveryStructure => {
                 f.write_str("Only a credential for every structure may do this.")
             }

@@ -22,7 +22,7 @@ const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block
      ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, IDENTIFIERS_GET, IDENTIFIERS_PUT];
+pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, BLOCKS, IDENTIFIERS_GET, IDENTIFIERS_PUT];
 
 /// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
 /// end of each.
@@ -208,7 +208,6 @@ pub(crate) fn read(
         let last = first + blocks;
         let rows = connection.query(
             PAGE,
-    BLOCKS,
             &[
                 workspace.into(),
                 Param::Int(first as i64),

@@ -380,7 +380,11 @@ mod tests {
             (Error::AlreadyExists(field()), 409, "too_long"),
             (Error::Invalid(field()), 422, "too_long"),
             (Error::Unauthenticated("Who?"), 401, "unauthenticated"),
-            (Error::Forbidden("No."), 403, "forbidden"),
+            (
+                Error::Forbidden(domain::Denied::Structure),
+                403,
+                "forbidden",
+            ),
             (Error::Conflict("Not now."), 409, "conflict"),
             (Error::TooLarge(field()), 422, "too_long"),
             (
