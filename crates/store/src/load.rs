@@ -13,6 +13,9 @@ use crate::{
 /// Key blocks read at once: 16 MiB.
 const BLOCKS_READ: u64 = 256;
 
+/// Keys replayed before they are published.
+const KEYS_UNPUBLISHED_MAX: usize = 50_000;
+
 /// Told while a workspace is loaded: keys done, keys in all.
 pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
 
@@ -44,7 +47,8 @@ pub(crate) fn load(
             |connection, first, persons| {
                 let mut done = 0usize;
                 let end = first + persons.len() as u64;
-                keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
+                unpublished += identity.persons.len();
+            keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
                     engine.load_keys(&keys, &persons[done..done + keys.len()]);
                     done += keys.len();
                     progress(first + done as u64, head.next_position);
@@ -105,7 +109,14 @@ fn replay(
     changes: &[Change],
 ) -> Result<(), Error> {
     let mut working = engine.begin();
+    let mut unpublished = 0;
     for change in changes {
+        // A view that holds millions of keys no longer fits in the processor's caches.
+        if unpublished > KEYS_UNPUBLISHED_MAX {
+            engine.publish(working.finish());
+            working = engine.begin();
+            unpublished = 0;
+        }
         let identity = change.identity()?;
         let mut new_keys = Vec::new();
         if let Some(identity) = &identity {
