@@ -3,28 +3,89 @@ use serde_json::json;
 use crate::common::{Client, Server};
 
 /// Every operation, with a body that would do.
-fn everything(structure: i64, audience: i64) -> Vec<(&'static str, String, Option<serde_json::Value>, &'static str)> {
-    let (s, a) = (format!("/api/v1/structures/{structure}"), format!("/api/v1/audiences/{audience}"));
+fn everything(
+    structure: i64,
+    audience: i64,
+) -> Vec<(
+    &'static str,
+    String,
+    Option<serde_json::Value>,
+    &'static str,
+)> {
+    let (s, a) = (
+        format!("/api/v1/structures/{structure}"),
+        format!("/api/v1/audiences/{audience}"),
+    );
     let emails = || Some(json!({"kind": "email", "values": ["ada@example.org"]}));
     vec![
         ("GET", "/api/v1/workspaces".into(), None, "installation"),
-        ("POST", "/api/v1/workspaces".into(), Some(json!({"slug": "b", "name": "B"})), "installation"),
+        (
+            "POST",
+            "/api/v1/workspaces".into(),
+            Some(json!({"slug": "b", "name": "B"})),
+            "installation",
+        ),
         ("GET", "/api/v1/structures".into(), None, "audiences:read"),
-        ("POST", "/api/v1/structures".into(), Some(json!({"name": "new"})), "admin"),
+        (
+            "POST",
+            "/api/v1/structures".into(),
+            Some(json!({"name": "new"})),
+            "admin",
+        ),
         ("GET", s.clone(), None, "audiences:read"),
         ("PATCH", s.clone(), Some(json!({"name": "x"})), "admin"),
         ("GET", "/api/v1/audiences".into(), None, "audiences:read"),
-        ("POST", "/api/v1/audiences".into(), Some(json!({"structure": structure, "name": "n"})), "audiences:write"),
+        (
+            "POST",
+            "/api/v1/audiences".into(),
+            Some(json!({"structure": structure, "name": "n"})),
+            "audiences:write",
+        ),
         ("GET", a.clone(), None, "audiences:read"),
-        ("PATCH", a.clone(), Some(json!({"name": "x"})), "audiences:write"),
+        (
+            "PATCH",
+            a.clone(),
+            Some(json!({"name": "x"})),
+            "audiences:write",
+        ),
         ("GET", format!("{a}/members/count"), None, "audiences:read"),
-        ("POST", format!("{a}/members/add"), emails(), "audiences:write"),
-        ("POST", format!("{a}/members/contains"), emails(), "audiences:read"),
-        ("POST", format!("{a}/members/remove"), emails(), "audiences:write"),
-        ("POST", format!("{a}/members/replace"), emails(), "audiences:write"),
-        ("POST", format!("{a}/members/empty"), Some(json!({})), "audiences:write"),
+        (
+            "POST",
+            format!("{a}/members/add"),
+            emails(),
+            "audiences:write",
+        ),
+        (
+            "POST",
+            format!("{a}/members/contains"),
+            emails(),
+            "audiences:read",
+        ),
+        (
+            "POST",
+            format!("{a}/members/remove"),
+            emails(),
+            "audiences:write",
+        ),
+        (
+            "POST",
+            format!("{a}/members/replace"),
+            emails(),
+            "audiences:write",
+        ),
+        (
+            "POST",
+            format!("{a}/members/empty"),
+            Some(json!({})),
+            "audiences:write",
+        ),
         ("GET", "/api/v1/credentials".into(), None, "admin"),
-        ("POST", "/api/v1/credentials".into(), Some(json!({"dialect": "native", "name": "c"})), "admin"),
+        (
+            "POST",
+            "/api/v1/credentials".into(),
+            Some(json!({"dialect": "native", "name": "c"})),
+            "admin",
+        ),
         ("DELETE", "/api/v1/credentials/999".into(), None, "admin"),
         ("GET", "/api/v1/identity/conflicts".into(), None, "admin"),
         ("GET", "/api/v1/activity".into(), None, "admin"),
@@ -33,9 +94,23 @@ fn everything(structure: i64, audience: i64) -> Vec<(&'static str, String, Optio
     ]
 }
 
-async fn send(client: &Client<'_>, method: &str, path: &str, body: &Option<serde_json::Value>) -> crate::common::Answer {
+async fn send(
+    client: &Client<'_>,
+    method: &str,
+    path: &str,
+    body: &Option<serde_json::Value>,
+) -> crate::common::Answer {
     let media_type = body.as_ref().map(|_| "application/json");
-    client.raw(method, path, media_type, body.as_ref().map(|body| body.to_string()).unwrap_or_default()).await
+    client
+        .raw(
+            method,
+            path,
+            media_type,
+            body.as_ref()
+                .map(|body| body.to_string())
+                .unwrap_or_default(),
+        )
+        .await
 }
 
 #[tokio::test]
@@ -45,14 +120,22 @@ async fn every_operation_needs_its_scope_and_a_token() {
     let (structure, audience) = admin.pair().await;
     for (method, path, body, scope) in everything(structure, audience) {
         let refused = send(&server.stranger(), method, &path, &body).await;
-        assert!(refused.header("www-authenticate").starts_with("Bearer"), "{method} {path}");
+        assert!(
+            refused.header("www-authenticate").starts_with("Bearer"),
+            "{method} {path}"
+        );
         refused.problem(401, "unauthenticated");
         // Every scope but the one that is needed; admin includes two of them.
         let others = ["audiences:read", "audiences:write", "admin", "installation"];
         let implied = |other: &&str| *other == "admin" && scope.starts_with("audiences");
-        let others: Vec<&str> = others.into_iter().filter(|other| *other != scope && !implied(other)).collect();
+        let others: Vec<&str> = others
+            .into_iter()
+            .filter(|other| *other != scope && !implied(other))
+            .collect();
         let client = server.client(server.token(&others.join(" "), None).await);
-        send(&client, method, &path, &body).await.problem(403, "forbidden");
+        send(&client, method, &path, &body)
+            .await
+            .problem(403, "forbidden");
     }
     for (method, path, body, scope) in everything(structure, audience) {
         let mut client = server.client(server.token(scope, None).await);
@@ -76,22 +159,49 @@ async fn a_portfolio_is_a_limit() {
     let (theirs, their_audience) = admin.pair().await;
     let client = server.client(server.token("admin", Some(vec![mine])).await);
     for (method, path, body, _) in everything(theirs, their_audience) {
-        let named = [theirs, their_audience].iter().any(|id| path.contains(&format!("/{id}")));
-        if named || body.as_ref().is_some_and(|body| body["structure"] == theirs) {
-            send(&client, method, &path, &body).await.problem(403, "forbidden");
+        let named = [theirs, their_audience]
+            .iter()
+            .any(|id| path.contains(&format!("/{id}")));
+        if named
+            || body
+                .as_ref()
+                .is_some_and(|body| body["structure"] == theirs)
+        {
+            send(&client, method, &path, &body)
+                .await
+                .problem(403, "forbidden");
         }
     }
-    client.get(&format!("/api/v1/audiences?structure={theirs}")).await.problem(403, "forbidden");
-    client.post("/api/v1/structures", json!({"name": "new"})).await.problem(403, "forbidden");
-    let ids = async |path: &str| client.get(path).await.expect(200)["items"].as_array().map(|items| {
-        items.iter().map(|item| item["id"].clone()).collect::<Vec<_>>()
-    });
+    client
+        .get(&format!("/api/v1/audiences?structure={theirs}"))
+        .await
+        .problem(403, "forbidden");
+    client
+        .post("/api/v1/structures", json!({"name": "new"}))
+        .await
+        .problem(403, "forbidden");
+    let ids = async |path: &str| {
+        client.get(path).await.expect(200)["items"]
+            .as_array()
+            .map(|items| {
+                items
+                    .iter()
+                    .map(|item| item["id"].clone())
+                    .collect::<Vec<_>>()
+            })
+    };
     assert_eq!(ids("/api/v1/structures").await, Some(vec![json!(mine)]));
-    assert_eq!(ids("/api/v1/audiences").await, Some(vec![json!(my_audience)]));
+    assert_eq!(
+        ids("/api/v1/audiences").await,
+        Some(vec![json!(my_audience)])
+    );
     client.add(my_audience, &["ada@example.org"]).await;
     // Nobody gives what they do not have.
     let wider = json!({"dialect": "native", "name": "c", "structures": [theirs]});
-    client.post("/api/v1/credentials", wider).await.problem(403, "forbidden");
+    client
+        .post("/api/v1/credentials", wider)
+        .await
+        .problem(403, "forbidden");
 }
 
 #[tokio::test]
@@ -99,12 +209,24 @@ async fn only_a_bearer_token_of_this_protocol_will_do() {
     let server = Server::start().await;
     let token = server.token("admin", None).await;
     let me = async |authorization: &str| {
-        server.stranger().with("authorization", authorization).get("/api/v1/me").await
+        server
+            .stranger()
+            .with("authorization", authorization)
+            .get("/api/v1/me")
+            .await
     };
     me(&format!("Bearer {token}")).await.expect(200);
     me(&format!("bEARER  {token}")).await.expect(200);
     let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
-    for wrong in ["", "Bearer", "Bearer ", &token, &format!("Basic {token}"), &format!("Bearer {token}x"), &format!("Bearer {jwt}")] {
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer ",
+        &token,
+        &format!("Basic {token}"),
+        &format!("Bearer {token}x"),
+        &format!("Bearer {jwt}"),
+    ] {
         let refused = me(wrong).await;
         assert!(refused.outcome.is_some());
         refused.problem(401, "unauthenticated");
@@ -119,13 +241,19 @@ async fn a_quota_is_told_and_kept() {
         let answer = client.get("/api/v1/me").await;
         assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=60");
         let reset = (3 - remaining) * 20;
-        assert_eq!(answer.header("ratelimit"), format!("\"default\";r={remaining};t={reset}"));
+        assert_eq!(
+            answer.header("ratelimit"),
+            format!("\"default\";r={remaining};t={reset}")
+        );
         answer.expect(200);
     }
     let refused = client.get("/api/v1/me").await;
     let wait: u64 = refused.header("retry-after").parse().expect("seconds");
     assert!((1..=20).contains(&wait));
-    assert_eq!(refused.header("ratelimit"), format!("\"default\";r=0;t={wait}"));
+    assert_eq!(
+        refused.header("ratelimit"),
+        format!("\"default\";r=0;t={wait}")
+    );
     refused.problem(429, "rate_limited");
     let other = server.client(server.token("admin", None).await);
     other.get("/api/v1/me").await.expect(200);

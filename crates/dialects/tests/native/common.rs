@@ -7,10 +7,10 @@ use axum::{
     body::Body,
     http::{HeaderMap, Request, StatusCode},
 };
-use throng_dialects::{native, request::Outcome};
 use domain::{Caller, Clock, Context, CredentialNew, Domain, Mount, Random, RateLimit};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use throng_dialects::{native, request::Outcome};
 use tower::ServiceExt;
 
 /// Where the manual clock stands at first.
@@ -39,17 +39,29 @@ impl Answer {
     /// The body, if the status is as expected.
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        if self.text.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     /// The body, if it is a problem of this status and code.
     pub fn problem(self, status: u16, code: &str) -> Value {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
         let body = self.expect(status);
         assert_eq!(body["code"], code, "{body}");
         assert_eq!(body["status"], status);
         for field in ["type", "title", "detail", "instance"] {
-            assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {body}");
+            assert!(
+                body[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{field}: {body}"
+            );
         }
         body
     }
@@ -57,11 +69,17 @@ impl Answer {
     /// A problem of one of these.
     pub fn expect_either(self, any_of: &[(u16, &str)]) {
         let (status, code) = (self.status.as_u16(), self.json()["code"].clone());
-        assert!(any_of.iter().any(|one| one.0 == status && one.1 == code), "{}", self.text);
+        assert!(
+            any_of.iter().any(|one| one.0 == status && one.1 == code),
+            "{}",
+            self.text
+        );
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("is ASCII"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("is ASCII"))
     }
 }
 
@@ -83,16 +101,29 @@ impl Server {
         };
         let store = store::Store::open(data, options, &mut |_, _, _| {}).expect("opens the store");
         let clock = Clock::manual(START_MS);
-        let limit = per_minute.and_then(NonZeroU32::new).map(|per_minute| RateLimit { per_minute });
+        let limit = per_minute
+            .and_then(NonZeroU32::new)
+            .map(|per_minute| RateLimit { per_minute });
         let options = domain::Options {
             clock: clock.clone(),
             random: Random::seeded(1),
-            rate_limits: limit.map(|limit| HashMap::from([("native".to_owned(), limit)])).unwrap_or_default(),
+            rate_limits: limit
+                .map(|limit| HashMap::from([("native".to_owned(), limit)]))
+                .unwrap_or_default(),
             token_life_s: 900,
         };
         let domain = Domain::start(store, options).await.expect("starts");
-        let (workspace, _) = domain.workspace_default().await.expect("makes the workspace");
-        Server { router: native::router(domain.clone()), domain, workspace: workspace.id, clock, _folder: folder }
+        let (workspace, _) = domain
+            .workspace_default()
+            .await
+            .expect("makes the workspace");
+        Server {
+            router: native::router(domain.clone()),
+            domain,
+            workspace: workspace.id,
+            clock,
+            _folder: folder,
+        }
     }
 
     /// A token of the first workspace.
@@ -100,7 +131,12 @@ impl Server {
         self.token_in(self.workspace, scopes, structures).await
     }
 
-    pub async fn token_in(&self, workspace: i64, scopes: &str, structures: Option<Vec<i64>>) -> String {
+    pub async fn token_in(
+        &self,
+        workspace: i64,
+        scopes: &str,
+        structures: Option<Vec<i64>>,
+    ) -> String {
         let context = Context::new(Caller::server(workspace), "test");
         let new = CredentialNew {
             dialect: "native".into(),
@@ -109,7 +145,11 @@ impl Server {
             structures,
             expires: None,
         };
-        self.domain.credential_create(&context, new, &["native"]).await.expect("makes a credential").secret
+        self.domain
+            .credential_create(&context, new, &["native"])
+            .await
+            .expect("makes a credential")
+            .secret
     }
 
     pub async fn admin(&self) -> Client<'_> {
@@ -117,11 +157,21 @@ impl Server {
     }
 
     pub fn client(&self, token: String) -> Client<'_> {
-        Client { server: self, token: Some(token), headers: Vec::new(), mount: Mount::default() }
+        Client {
+            server: self,
+            token: Some(token),
+            headers: Vec::new(),
+            mount: Mount::default(),
+        }
     }
 
     pub fn stranger(&self) -> Client<'_> {
-        Client { server: self, token: None, headers: Vec::new(), mount: Mount::default() }
+        Client {
+            server: self,
+            token: None,
+            headers: Vec::new(),
+            mount: Mount::default(),
+        }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -156,10 +206,21 @@ impl Client<'_> {
     }
 
     pub fn mounted(&self, workspace: i64) -> Self {
-        Client { mount: Mount { workspace: Some(workspace) }, ..self.clone() }
+        Client {
+            mount: Mount {
+                workspace: Some(workspace),
+            },
+            ..self.clone()
+        }
     }
 
-    pub async fn raw(&self, method: &str, path: &str, media_type: Option<&str>, body: impl Into<Body>) -> Answer {
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -170,7 +231,14 @@ impl Client<'_> {
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        self.server.send(request.extension(self.mount).body(body.into()).expect("a request")).await
+        self.server
+            .send(
+                request
+                    .extension(self.mount)
+                    .body(body.into())
+                    .expect("a request"),
+            )
+            .await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -182,20 +250,31 @@ impl Client<'_> {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.raw("POST", path, Some("application/json"), body.to_string()).await
+        self.raw("POST", path, Some("application/json"), body.to_string())
+            .await
     }
 
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.raw("PATCH", path, Some("application/json"), body.to_string()).await
+        self.raw("PATCH", path, Some("application/json"), body.to_string())
+            .await
     }
 
     pub async fn structure(&self, name: &str) -> i64 {
-        let made = self.post("/api/v1/structures", json!({"name": name})).await.expect(201);
+        let made = self
+            .post("/api/v1/structures", json!({"name": name}))
+            .await
+            .expect(201);
         made["id"].as_i64().expect("an id")
     }
 
     pub async fn audience(&self, structure: i64, name: &str) -> i64 {
-        let made = self.post("/api/v1/audiences", json!({"structure": structure, "name": name})).await.expect(201);
+        let made = self
+            .post(
+                "/api/v1/audiences",
+                json!({"structure": structure, "name": name}),
+            )
+            .await
+            .expect(201);
         made["id"].as_i64().expect("an id")
     }
 
@@ -207,6 +286,8 @@ impl Client<'_> {
 
     pub async fn add(&self, audience: i64, emails: &[&str]) -> Value {
         let body = json!({"kind": "email", "values": emails});
-        self.post(&format!("/api/v1/audiences/{audience}/members/add"), body).await.expect(200)
+        self.post(&format!("/api/v1/audiences/{audience}/members/add"), body)
+            .await
+            .expect(200)
     }
 }

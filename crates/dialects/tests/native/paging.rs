@@ -10,12 +10,20 @@ async fn pages(client: &Client<'_>, path: &str, first: &str) -> Vec<Vec<i64>> {
         let link = answer.header("link").to_owned();
         let body = answer.expect(200);
         let items = body["items"].as_array().expect("items");
-        pages.push(items.iter().filter_map(|item| item["id"].as_i64()).collect());
+        pages.push(
+            items
+                .iter()
+                .filter_map(|item| item["id"].as_i64())
+                .collect(),
+        );
         let Some(next) = body["next"].as_str() else {
             assert_eq!(link, "");
             return pages;
         };
-        let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).expect("a link");
+        let target = link
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+            .expect("a link");
         assert!(target.contains(next), "{link}");
         query = target.to_owned();
     }
@@ -33,9 +41,15 @@ async fn lists_are_followed_to_their_end() {
         pages(&admin, "/api/v1/structures", "?limit=2").await,
         [&structures[..2], &structures[2..4], &structures[4..]]
     );
-    assert_eq!(pages(&admin, "/api/v1/structures", "").await, [&structures[..]]);
+    assert_eq!(
+        pages(&admin, "/api/v1/structures", "").await,
+        [&structures[..]]
+    );
     // A page that ends with the last item names one more, empty page.
-    assert_eq!(pages(&admin, "/api/v1/structures", "?limit=5").await, [&structures[..], &[]]);
+    assert_eq!(
+        pages(&admin, "/api/v1/structures", "?limit=5").await,
+        [&structures[..], &[]]
+    );
 
     let mut audiences = Vec::new();
     for n in 0..4 {
@@ -43,14 +57,32 @@ async fn lists_are_followed_to_their_end() {
         audiences.push(admin.audience(structures[0], &format!("a{n}")).await);
     }
     let query = format!("?structure={}&limit=3", structures[0]);
-    assert_eq!(pages(&admin, "/api/v1/audiences", &query).await, [&audiences[..3], &audiences[3..]]);
+    assert_eq!(
+        pages(&admin, "/api/v1/audiences", &query).await,
+        [&audiences[..3], &audiences[3..]]
+    );
 
     let activity = pages(&admin, "/api/v1/activity", "?limit=4").await.concat();
-    assert!(activity.len() >= 13 && activity.is_sorted_by(|one, next| one > next), "newest first: {activity:?}");
-    let credentials = pages(&admin, "/api/v1/credentials", "?limit=1").await.concat();
+    assert!(
+        activity.len() >= 13 && activity.is_sorted_by(|one, next| one > next),
+        "newest first: {activity:?}"
+    );
+    let credentials = pages(&admin, "/api/v1/credentials", "?limit=1")
+        .await
+        .concat();
     assert_eq!(credentials.len(), 1);
-    assert_eq!(pages(&admin, "/api/v1/workspaces", "?limit=1").await.concat(), [server.workspace]);
-    assert_eq!(pages(&admin, "/api/v1/identity/conflicts", "").await.concat(), Vec::<i64>::new());
+    assert_eq!(
+        pages(&admin, "/api/v1/workspaces", "?limit=1")
+            .await
+            .concat(),
+        [server.workspace]
+    );
+    assert_eq!(
+        pages(&admin, "/api/v1/identity/conflicts", "")
+            .await
+            .concat(),
+        Vec::<i64>::new()
+    );
 }
 
 #[tokio::test]
@@ -63,7 +95,10 @@ async fn activity_says_who_did_what() {
     let answer = admin.get("/api/v1/activity?limit=1").await;
     assert!(!answer.text.contains("ada@"));
     let newest = answer.expect(200)["items"][0].clone();
-    assert_eq!((&newest["verb"], &newest["noun"], &newest["actor"]), (&json!("member_add"), &json!(audience), &me));
+    assert_eq!(
+        (&newest["verb"], &newest["noun"], &newest["actor"]),
+        (&json!("member_add"), &json!(audience), &me)
+    );
     assert_eq!(newest["detail"], "added=1 removed=0");
 }
 
@@ -84,7 +119,10 @@ async fn queries_are_checked() {
         ("structure=one", "malformed", "structure"),
         ("struture=1", "unknown_parameter", "struture"),
     ] {
-        let refused = admin.get(&format!("/api/v1/audiences?{query}")).await.problem(422, code);
+        let refused = admin
+            .get(&format!("/api/v1/audiences?{query}"))
+            .await
+            .problem(422, code);
         assert_eq!(refused["field"], field, "{query}");
     }
     let refused = admin.get("/api/v1/structures?structure=1").await;
