@@ -19,7 +19,7 @@ pub struct HostMount {
 pub type Hosts = HashMap<String, HostMount>;
 
 /// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions.
-/// Fails with *not found* where the workspace does not exist.
+/// A slug that no workspace has is no error here: the dialect refuses every credential under it, in its own words.
 pub async fn resolve<B>(
     domain: &Domain,
     hosts: &Hosts,
@@ -38,11 +38,11 @@ pub async fn resolve<B>(
     parts.path_and_query =
         Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
-    let workspace = match slug {
-        Some(slug) => Some(domain.workspace_by_slug(&slug).await?.id),
-        None => None,
+    let mount = match slug {
+        Some(slug) => domain.mount(&slug).await?,
+        None => Mount::default(),
     };
-    request.extensions_mut().insert(Mount { workspace });
+    request.extensions_mut().insert(mount);
     Ok(())
 }
 

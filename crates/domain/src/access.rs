@@ -177,7 +177,7 @@ impl Domain {
         Ok(scopes)
     }
 
-    /// Credentials with `id > after`, revoked ones too. Needs the scope admin.
+    /// Credentials with `id > after`, revoked ones too. Needs the scope admin and every structure.
     pub async fn credential_list(
         &self,
         caller: &Caller,
@@ -185,6 +185,7 @@ impl Domain {
         limit: usize,
     ) -> Result<Vec<CredentialView>> {
         caller.need(Scope::Admin)?;
+        caller.need_every_structure()?;
         let (workspace, limit) = (caller.workspace, limit.clamp(1, limits::PAGE_ITEMS_MAX));
         self.store()
             .read(workspace, move |read| {
@@ -197,9 +198,11 @@ impl Domain {
             .await
     }
 
-    /// Ends a credential. Holds in this process at once and in every other within 5 seconds. Needs the scope admin.
+    /// Ends a credential. Holds in this process at once and in every other within 5 seconds. Needs the scope
+    /// admin and every structure.
     pub async fn credential_revoke(&self, context: &Context, id: i64) -> Result<()> {
         context.caller.need(Scope::Admin)?;
+        context.caller.need_every_structure()?;
         let workspace = context.caller.workspace;
         let done = self
             .command(context, "credential_revoke", 1, move |tx| {

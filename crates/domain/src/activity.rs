@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Domain {
-    /// Entries with `id < before` (all where nothing is given), newest first. Needs the scope admin.
+    /// Entries with `id < before` (all where nothing is given), newest first. Needs the scope admin and every structure.
     pub async fn activity_list(
         &self,
         caller: &Caller,
@@ -18,6 +18,7 @@ impl Domain {
         limit: usize,
     ) -> Result<Vec<Activity>> {
         caller.need(Scope::Admin)?;
+        caller.need_every_structure()?;
         let (before, limit) = (
             before.unwrap_or(i64::MAX),
             limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64,

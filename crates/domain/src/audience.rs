@@ -5,7 +5,7 @@ use store::{Audience, AudienceKind, Control, Read, Sql, Tx, Verdict};
 
 use crate::{
     caller::{Caller, Context, Scope},
-    error::{Error, Field, Result},
+    error::{Denied, Error, Field, Result},
     identifier::{self, Kind},
     limits,
     service::Domain,
@@ -189,11 +189,7 @@ impl Domain {
     /// Makes a structure. Needs the scope admin.
     pub async fn structure_create(&self, context: &Context, new: StructureNew) -> Result<Audience> {
         context.caller.need(Scope::Admin)?;
-        if context.caller.portfolio != crate::caller::Portfolio::Every {
-            return Err(Error::Forbidden(
-                "Only a credential for every structure makes structures.",
-            ));
-        }
+        context.caller.need_every_structure()?;
         let (name, reference) = (
             valid_name("name", &new.name)?,
             valid_reference(new.reference)?,
@@ -306,9 +302,7 @@ impl Domain {
         self.command(context, "audience_create", 1, move |tx| {
             let root = store::audience_get(tx, structure)?
                 .filter(|root| root.kind == AudienceKind::Structure)
-                .ok_or(Error::Forbidden(
-                    "The structure is not in this credential's portfolio.",
-                ))?;
+                .ok_or(Error::Forbidden(Denied::Structure))?;
             room(tx)?;
             let audience = Audience {
                 id: tx.next_id(),
@@ -350,9 +344,7 @@ impl Domain {
                 if let Some(structure) = structure {
                     store::audience_get(read, structure)?
                         .filter(|root| root.kind == AudienceKind::Structure)
-                        .ok_or(Error::Forbidden(
-                            "The structure is not in this credential's portfolio.",
-                        ))?;
+                        .ok_or(Error::Forbidden(Denied::Structure))?;
                 }
                 let found = page(read, &caller, structure, after, limit)?;
                 let counter = Counter::new(read);

@@ -1,7 +1,7 @@
 //! Who calls, what they may do, and what every verb is told about the request.
 
 use crate::{
-    error::{Error, Result},
+    error::{Denied, Error, Result},
     limits,
 };
 
@@ -131,21 +131,22 @@ impl Caller {
         if self.scopes.has(scope) {
             return Ok(());
         }
-        Err(Error::Forbidden(match scope {
-            Scope::AudiencesRead => "This credential lacks the scope audiences:read.",
-            Scope::AudiencesWrite => "This credential lacks the scope audiences:write.",
-            Scope::Admin => "This credential lacks the scope admin.",
-            Scope::Installation => "This credential lacks the scope installation.",
-        }))
+        Err(Error::Forbidden(Denied::Scope(scope)))
+    }
+
+    /// For what concerns the whole workspace: not for an administrator of some structures only.
+    pub(crate) fn need_every_structure(&self) -> Result<()> {
+        match self.portfolio {
+            Portfolio::Every => Ok(()),
+            Portfolio::Only(_) => Err(Error::Forbidden(Denied::EveryStructure)),
+        }
     }
 
     pub(crate) fn need_structure(&self, structure: i64) -> Result<()> {
         if self.portfolio.has(structure) {
             return Ok(());
         }
-        Err(Error::Forbidden(
-            "The structure is not in this credential's portfolio.",
-        ))
+        Err(Error::Forbidden(Denied::Structure))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::caller::Scope;
+
 /// A field of a request that was refused: its name in the domain and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -24,7 +26,7 @@ pub enum Error {
     /// Who calls is not known: no credential, or one that is wrong, expired or revoked.
     Unauthenticated(&'static str),
     /// The caller is known and may not do this.
-    Forbidden(&'static str),
+    Forbidden(Denied),
     /// The request does not fit the present state.
     Conflict(&'static str),
     /// More than a limit allows; says the limit.
@@ -37,6 +39,33 @@ pub enum Error {
     Unavailable { context: String },
     /// A defect of the server.
     Internal { context: String },
+}
+
+/// Why a known caller may not do something. Dialects say it in their vendor's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// The structure is outside the caller's portfolio, or there is none of this id.
+    Structure,
+    /// Only a caller whose portfolio is every structure may do this.
+    EveryStructure,
+    /// The caller's credential lacks this scope.
+    Scope(Scope),
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denied::Structure => {
+                f.write_str("The structure is not in this credential's portfolio.")
+            }
+            Denied::EveryStructure => {
+                f.write_str("Only a credential for every structure may do this.")
+            }
+            Denied::Scope(scope) => {
+                write!(f, "This credential lacks the scope {}.", scope.as_str())
+            }
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -77,9 +106,8 @@ impl fmt::Display for Error {
             Error::AlreadyExists(field) | Error::Invalid(field) | Error::TooLarge(field) => {
                 f.write_str(&field.text)
             }
-            Error::Unauthenticated(text) | Error::Forbidden(text) | Error::Conflict(text) => {
-                f.write_str(text)
-            }
+            Error::Unauthenticated(text) | Error::Conflict(text) => f.write_str(text),
+            Error::Forbidden(denied) => denied.fmt(f),
             Error::RateLimited { .. } => f.write_str("Too many requests: wait and try again."),
             Error::KeyReused => {
                 f.write_str("This Idempotency-Key came with another request before: use a new key.")

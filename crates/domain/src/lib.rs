@@ -26,7 +26,7 @@ pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
 pub use audience::{AudienceChange, AudienceCounts, AudienceNew, Counted, StructureNew};
 pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes};
 pub use clock::{Clock, rfc3339};
-pub use error::{Error, Field, Result};
+pub use error::{Denied, Error, Field, Result};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
 pub use membership::{MemberOutcome, MembersEmptied};

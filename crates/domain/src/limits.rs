@@ -34,6 +34,8 @@ pub const CREDENTIAL_CACHED_MS: i64 = 2_000;
 pub const CREDENTIALS_CACHED_MAX: usize = 10_000;
 /// How often the time of a credential's last use is written.
 pub const LAST_USED_EVERY_MS: i64 = 60_000;
+/// Slugs kept in memory; a workspace keeps its slug for ever.
+pub const SLUGS_CACHED_MAX: usize = 10_000;
 /// Characters of a workspace's slug.
 pub const SLUG_CHARS_MAX: usize = 63;
 /// Characters of a secret or token that is looked at.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Domain {
-    /// Clashes of identity with `id > after`, in order of id. Needs the scope admin.
+    /// Clashes of identity with `id > after`, in order of id. Needs the scope admin and every structure.
     pub async fn conflict_list(
         &self,
         caller: &Caller,
@@ -18,6 +18,7 @@ impl Domain {
         limit: usize,
     ) -> Result<Vec<IdentityConflict>> {
         caller.need(Scope::Admin)?;
+        caller.need_every_structure()?;
         let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64;
         self.store()
             .read(caller.workspace, move |read| {

@@ -40,6 +40,7 @@ struct Inner {
     rates: Rates,
     tokens: Tokens,
     credentials: Mutex<HashMap<(i64, i64), CachedCredential>>,
+    slugs: Mutex<HashMap<String, i64>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
 }
@@ -58,6 +59,7 @@ impl Domain {
             tokens: Tokens::new(store.installation().database_id.clone(), &keys),
             rates: Rates::new(&options.rate_limits),
             credentials: Mutex::new(HashMap::new()),
+            slugs: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
             store,
             options,
@@ -95,6 +97,10 @@ impl Domain {
 
     pub(crate) fn credential_cache(&self) -> &Mutex<HashMap<(i64, i64), CachedCredential>> {
         &self.0.credentials
+    }
+
+    pub(crate) fn slugs(&self) -> &Mutex<HashMap<String, i64>> {
+        &self.0.slugs
     }
 
     /// Runs a verb as one command. Where the request carries an idempotency key, its answer is kept in the same

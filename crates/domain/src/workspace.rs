@@ -5,7 +5,7 @@ use store::{KeepIdentifiers, Verdict, Workspace, WorkspaceSecret};
 
 use crate::{
     audience::valid_name,
-    caller::{Caller, Context, Scope},
+    caller::{Caller, Context, Mount, Scope},
     error::{Error, Field, Result},
     limits,
     service::Domain,
@@ -19,6 +19,9 @@ pub struct WorkspaceNew {
     /// False: only keyed hashes are kept, and nothing can be exported by identifier.
     pub keep_identifiers: bool,
 }
+
+/// An id that no workspace has.
+const NO_WORKSPACE: i64 = -1;
 
 /// The slug of the first workspace, which the bare mounts belong to.
 pub const DEFAULT_SLUG: &str = "default";
@@ -130,6 +133,32 @@ impl Domain {
             .workspace_by_slug(slug)
             .await?
             .ok_or(Error::NotFound("workspace"))
+    }
+
+    /// Where the requests under `/w/{slug}` belong. A slug that no workspace has gives a mount of which no credential is,
+    /// so that a caller learns nothing from it that a wrong credential would not say.
+    pub async fn mount(&self, slug: &str) -> Result<Mount> {
+        if let Some(workspace) = self.slugs().lock().get(slug) {
+            return Ok(Mount {
+                workspace: Some(*workspace),
+            });
+        }
+        match self.workspace_by_slug(slug).await {
+            Ok(found) => {
+                let mut slugs = self.slugs().lock();
+                if slugs.len() >= limits::SLUGS_CACHED_MAX {
+                    slugs.clear();
+                }
+                slugs.insert(found.slug, found.id);
+                Ok(Mount {
+                    workspace: Some(found.id),
+                })
+            }
+            Err(Error::NotFound(_)) => Ok(Mount {
+                workspace: Some(NO_WORKSPACE),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// The first workspace; made here where the installation has none yet. The flag tells whether it was made now.

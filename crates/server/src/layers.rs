@@ -88,14 +88,6 @@ impl App {
         }
         match resolve(&self.0.domain, &self.0.hosts, &mut request).await {
             Ok(()) => Ok(request),
-            Err(Error::NotFound("workspace")) => {
-                let mut response = problem(StatusCode::NOT_FOUND, "There is no such workspace.");
-                response.extensions_mut().insert(Outcome {
-                    unmatched: true,
-                    ..Outcome::default()
-                });
-                Err(response)
-            }
             Err(Error::NotFound(_)) => Err(no_route()),
             Err(error) => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());

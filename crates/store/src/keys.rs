@@ -15,13 +15,14 @@ const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes) VALUES 
      ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
 const PAGE: &str = "SELECT block_no, bytes FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
      ORDER BY block_no";
+const BLOCKS: &str = "SELECT count(*) FROM key_block WHERE workspace_id = $1";
 const IDENTIFIERS_GET: &str =
     "SELECT bytes FROM identifier_block WHERE workspace_id = $1 AND block_no = $2";
 const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
      ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, IDENTIFIERS_GET, IDENTIFIERS_PUT];
+pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, BLOCKS, IDENTIFIERS_GET, IDENTIFIERS_PUT];
 
 /// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
 /// end of each.
@@ -184,6 +185,12 @@ pub(crate) fn identifiers(
         rest = tail;
     }
     Ok(values)
+}
+
+/// At most so many keys are stored: what a start may set room aside for, whatever the head says.
+pub(crate) fn keys_max(connection: &mut Connection, workspace: i64) -> Result<u64, Error> {
+    let rows = connection.query(BLOCKS, &[workspace.into()])?;
+    Ok(rows.first().map_or(Ok(0), |row| row.natural(0))? * KEYS_PER_BLOCK)
 }
 
 /// Calls `each` with the keys of positions `from..until`, in order and in pieces of up to `blocks` blocks.

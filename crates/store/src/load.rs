@@ -24,6 +24,10 @@ pub(crate) fn load(
     progress: OnProgress<'_>,
 ) -> Result<(), Error> {
     let head = head::get(connection, workspace)?;
+    engine.reserve_keys(
+        head.next_position
+            .min(keys::keys_max(connection, workspace)?),
+    );
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
         let mut sets = Vec::new();
         checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {

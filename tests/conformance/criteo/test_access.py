@@ -7,11 +7,35 @@ import hashlib
 import hmac
 import json
 import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from criteo_marketing import AudienceCreateRequest, AudiencesApi
+from criteo_marketing.rest import ApiException
 
-from criteo.client import ADVERTISER_OPERATIONS, AUDIENCE_OPERATIONS, BEARER_OPERATIONS, OPERATIONS, UNKNOWN_AUDIENCE, Criteo, assert_problem, each, refused
+from criteo.client import (
+    ADVERTISER_OPERATIONS,
+    AUDIENCE_OPERATIONS,
+    BEARER_OPERATIONS,
+    OPERATIONS,
+    UNKNOWN_AUDIENCE,
+    Criteo,
+    assert_problem,
+    connect,
+    each,
+    refused,
+    unique,
+)
+from support import native
+from support.postgres import free_port
+from support.process import Throng
+from support.waiting import wait_until
+
+# Every process believes what it knows of a credential for no longer than this.
+REVOKED_SECONDS = 5
 
 
 def encode(part: bytes) -> str:
@@ -90,6 +114,79 @@ def test_no_header(criteo: Criteo) -> None:
 def test_the_native_token_is_not_the_vendors(criteo: Criteo) -> None:
     with refused(401):
         criteo.audiences.get_audiences(f"Bearer {criteo.server.ready['native']['token']}")
+
+
+@pytest.mark.conformance(operation="get_audiences", status=401)
+@pytest.mark.conformance(operation="create_audience", status=401)
+@pytest.mark.conformance(operation="get_audiences", status=200)
+def test_a_token_of_another_workspace(criteo: Criteo) -> None:
+    """A workspace's own mount: a token of another workspace is worth nothing there, and the ids of either mean nothing."""
+    slug = f"other-{uuid.uuid4().hex}"
+    native.call(criteo.server, "POST", "/workspaces", {"slug": slug, "name": "Other"})
+    there = AudiencesApi(connect(f"{criteo.server.url}/w/{slug}/criteo/marketing"))
+    with refused(401):
+        there.get_audiences(criteo.authorization)
+    with refused(401):
+        there.create_audience(criteo.authorization, AudienceCreateRequest(advertiser_id=criteo.advertiser_id, name=unique()))
+    own = AudiencesApi(connect(f"{criteo.server.url}/w/default/criteo/marketing"))
+    assert len(own.get_audiences(criteo.authorization).audiences) == len(criteo.list())
+
+
+@pytest.mark.conformance(operation="get_audiences", status=401)
+@pytest.mark.conformance(operation="o_auth2_token_post", status=401)
+def test_a_revoked_credential(criteo: Criteo) -> None:
+    """Its tokens end with it, within five seconds, and it gets no new one."""
+    made = native.call(criteo.server, "POST", "/credentials", {"dialect": "criteo", "name": unique(), "structures": [criteo.advertiser_id]})
+    token = criteo.token(client_id=made["client_id"], client_secret=made["secret"]).access_token
+    assert criteo.audiences.get_audiences(f"Bearer {token}").audiences is not None
+    native.call(criteo.server, "DELETE", f"/credentials/{made['id']}")
+
+    def refused_now() -> ApiException | None:
+        try:
+            criteo.audiences.get_audiences(f"Bearer {token}")
+        except ApiException as error:
+            return error
+        return None
+
+    error = wait_until(refused_now, REVOKED_SECONDS, "the token of a revoked credential is refused")
+    assert error.status == 401
+    assert_problem(error.body, 401)
+    with pytest.raises(ApiException) as caught:
+        criteo.token(client_id=made["client_id"], client_secret=made["secret"])
+    assert caught.value.status == 401
+
+
+@pytest.mark.conformance(operation="get_audiences", status=401)
+@pytest.mark.conformance(operation="get_audiences", status=200)
+def test_an_expired_token(demo: Callable[..., Throng], launch: Callable[..., Throng], new_database: Callable[[], list[str]], new_folder: Callable[[], Path]) -> None:
+    """On a server whose tokens live seconds; the client that fetches its own never notices."""
+    folder, database = new_folder(), new_database()
+    first = demo(*database, data=folder)
+    assert first.terminate() == 0, first.describe()
+    address = f"127.0.0.1:{free_port()}"
+    second = launch("serve", "--listen", address, "--data", str(folder), *database, "--set", "token_life=2s").wait_for_ready(f"http://{address}")
+    second.ready = first.ready
+    criteo = Criteo(second, base=f"http://{address}/criteo/marketing")
+    answer = criteo.token()
+    assert answer.expires_in == 2
+    header = f"Bearer {answer.access_token}"
+    assert criteo.audiences.get_audiences(header).audiences is not None
+
+    def expired() -> ApiException | None:
+        try:
+            criteo.audiences.get_audiences(header)
+        except ApiException as error:
+            return error
+        return None
+
+    error = wait_until(expired, 30, "a token of two seconds expires")
+    assert error.status == 401
+    assert_problem(error.body, 401)
+    # With fewer than fifteen seconds to live, the client fetches a token for every call.
+    refreshing = AudiencesApi(connect(criteo.base, criteo.client_id, criteo.client_secret))
+    assert refreshing.get_audiences(header).audiences is not None
+    assert refreshing.get_audiences(header).audiences is not None
+    assert second.terminate() == 0, second.describe()
 
 
 @pytest.mark.conformance(operation="get_audiences", status=200)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from criteo.client import Criteo, refused
+from support import native
 
 IDENTIFIERS_MAX = 50_000
 SAMPLE_MAX = 10
@@ -147,6 +148,25 @@ def test_lines_count_persons_and_email_lines_those_with_an_email(criteo: Criteo,
     assert criteo.lines(audience) == (4, 2)
     criteo.empty(audience)
     assert criteo.lines(audience) == (0, 0)
+
+
+@pytest.mark.conformance(operation="get_audiences", status=200)
+def test_email_matches_are_those_known_by_something_else_too(criteo: Criteo, audience: int) -> None:
+    """Who has a mobile advertising id beside the address was told to the native API; both APIs see the same people."""
+    people = [
+        [{"kind": "email", "value": f"{uuid.uuid4().hex}@example.com"}, {"kind": "mobile_ad", "value": str(uuid.uuid4())}],
+        [{"kind": "email", "value": f"{uuid.uuid4().hex}@example.com"}],
+        [{"kind": "mobile_ad", "value": str(uuid.uuid4())}],
+    ]
+    native.call(criteo.server, "POST", f"/audiences/{audience}/members/add", {"people": people})
+    found = criteo.get(audience)
+    assert found is not None
+    assert (found.nb_lines, found.nb_lines_email, found.nb_matches_email) == (3, 2, 1)
+    # The vendor's API finds the first of them by either identifier.
+    criteo.remove(audience, people[0][1]["value"], schema="madid")
+    found = criteo.get(audience)
+    assert found is not None
+    assert (found.nb_lines, found.nb_lines_email, found.nb_matches_email) == (2, 1, 0)
 
 
 @pytest.mark.conformance(operation="add_remove_users_to_audience", status=400)

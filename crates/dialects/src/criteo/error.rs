@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
-use domain::{Error, Field};
+use domain::{Denied, Error, Field};
 
 use super::wire::{ProblemDetails, ProblemType, ProblemsDetails};
 use crate::request::Outcome;
@@ -176,13 +176,23 @@ impl From<Error> for Problem {
                 Problem::invalid(field_code(&field), detail)
             }
             Error::Unauthenticated(text) => Problem::unauthenticated(text),
-            Error::Forbidden(_) => {
-                let title =
-                    "The advertiser is not in the portfolio, or the operation is not allowed";
+            Error::Forbidden(denied) => {
+                let (code, title, detail) = match denied {
+                    Denied::Structure => (
+                        "access-denied",
+                        "The advertiser is not in the portfolio",
+                        "The advertiser is missing from the current user's portfolio.".to_owned(),
+                    ),
+                    Denied::EveryStructure | Denied::Scope(_) => (
+                        "operation-not-allowed",
+                        "The operation is not allowed",
+                        detail,
+                    ),
+                };
                 Problem::new(
                     StatusCode::FORBIDDEN,
                     ProblemType::AccessControl,
-                    "access-denied",
+                    code,
                     title,
                     detail,
                 )
@@ -313,7 +323,12 @@ mod tests {
                 401,
                 "authorization-token-invalid",
             ),
-            (Error::Forbidden("No."), 403, "access-denied"),
+            (Error::Forbidden(Denied::Structure), 403, "access-denied"),
+            (
+                Error::Forbidden(Denied::Scope(domain::Scope::Admin)),
+                403,
+                "operation-not-allowed",
+            ),
             (Error::Conflict("No."), 409, "conflict"),
             (Error::KeyReused, 409, "conflict"),
             (

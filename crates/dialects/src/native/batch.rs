@@ -67,6 +67,7 @@ pub(crate) struct Identifier {
 
 /// Up to 50,000 identifiers of one kind, each a person.
 #[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct MembersOfKind {
     kind: IdentifierKind,
     /// Needed for `external` and `cookie`, of no meaning otherwise. 1 to 255 bytes.
@@ -80,6 +81,7 @@ pub(crate) struct MembersOfKind {
 /// People with several identifiers each; up to 50,000 identifiers in all. A person's invalid identifiers are counted
 /// and left out; the person stays with the others.
 #[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct MembersAsPeople {
     /// For each person, up to 32 identifiers.
     #[schema(value_type = Vec<Vec<Identifier>>, max_items = 50_000)]

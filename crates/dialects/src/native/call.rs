@@ -75,7 +75,7 @@ impl Call {
     }
 
     /// A read keeps no answer, whatever its method: its Idempotency-Key is of no meaning.
-    pub(crate) fn as_read(mut self) -> Call {
+    pub(crate) fn into_read(mut self) -> Call {
         self.headers.remove(IDEMPOTENCY_KEY);
         self
     }

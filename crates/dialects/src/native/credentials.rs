@@ -7,7 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     call::{Answer, Call, created, no_content},
     page::{Page, PageParams, PageQuery},
-    wire::{Credential, CredentialCreate, CredentialCreated},
+    wire_credentials::{Credential, CredentialCreate, CredentialCreated},
 };
 
 pub(crate) fn operations() -> OpenApiRouter<Domain> {

@@ -13,7 +13,10 @@ use axum::{
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use super::problem::Kind;
+use super::{
+    docs_example::{curl, items, resolve, text},
+    problem::Kind,
+};
 
 const STYLE: &str = include_str!("docs.css");
 const POLICY: &str =
@@ -182,7 +185,7 @@ fn write_operation(
         out,
         format_args!(
             "<pre><code>{}</code></pre>\n</article>\n",
-            escape(&curl(document, path, &verb, body))
+            escape(&curl(document, path, &verb, operation))
         ),
     );
 }
@@ -348,84 +351,6 @@ fn type_of(schema: &Value) -> String {
         }
     }
     words.trim_end().to_owned()
-}
-
-fn curl(document: &Value, path: &str, verb: &str, body: &Value) -> String {
-    let mut out = String::from("curl -H \"Authorization: Bearer $TOKEN\"");
-    if verb != "GET" {
-        put(&mut out, format_args!(" -X {verb}"));
-    }
-    if verb == "POST" || verb == "PATCH" {
-        out.push_str(" \\\n  -H \"Idempotency-Key: $(uuidgen)\"");
-    }
-    if !body.is_null() {
-        let example = example(document, body);
-        put(
-            &mut out,
-            format_args!(" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{example}'"),
-        );
-    }
-    put(
-        &mut out,
-        format_args!(" \\\n  \"$URL{}\"", path.replace("{id}", "42")),
-    );
-    out
-}
-
-/// An example of a body: the schema's own, else made of its required fields' and those with an example.
-fn example(document: &Value, schema: &Value) -> Value {
-    let schema = resolve(document, schema);
-    if !schema["example"].is_null() {
-        return schema["example"].clone();
-    }
-    if let Some(first) = items(&schema["oneOf"])
-        .iter()
-        .find(|one| one["type"] != "null")
-    {
-        return example(document, first);
-    }
-    if let Some(first) = items(&schema["enum"]).first() {
-        return first.clone();
-    }
-    if let Some(properties) = schema["properties"].as_object() {
-        let required = items(&schema["required"]);
-        let shown = properties
-            .iter()
-            .filter(|(name, _)| required.iter().any(|required| required == *name));
-        let shown: serde_json::Map<_, _> = shown
-            .map(|(name, of)| (name.clone(), example(document, of)))
-            .collect();
-        if !shown.is_empty() {
-            return shown.into();
-        }
-        let with_example = properties.iter().filter(|(_, of)| !of["example"].is_null());
-        return with_example
-            .map(|(name, of)| (name.clone(), of["example"].clone()))
-            .collect();
-    }
-    match text(&schema["type"]) {
-        "array" => vec![example(document, &schema["items"])].into(),
-        "integer" => 1.into(),
-        _ => "text".into(),
-    }
-}
-
-/// What a `$ref` points at.
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let pointer = value["$ref"]
-        .as_str()
-        .and_then(|reference| reference.strip_prefix('#'));
-    pointer
-        .and_then(|pointer| document.pointer(pointer))
-        .unwrap_or(value)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn escape(text: &str) -> String {

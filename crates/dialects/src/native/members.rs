@@ -109,7 +109,7 @@ async fn member_empty(State(domain): State<Domain>, call: Call) -> Answer {
     params(("id" = i64, Path, description = "The audience's id.")),
     responses((status = 200, description = "For each of those asked about.", body = MembersContained)))]
 async fn member_contains(State(domain): State<Domain>, call: Call) -> Answer {
-    let (context, audience, members) = read(call.as_read()).await?;
+    let (context, audience, members) = read(call.into_read()).await?;
     let builder = domain.question(&context.caller, members.count()).await?;
     let question = off_worker(move || members.question(builder)).await?;
     let contains = domain

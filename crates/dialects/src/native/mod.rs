@@ -13,6 +13,7 @@ mod call;
 mod conflicts;
 mod credentials;
 mod docs;
+mod docs_example;
 mod json;
 mod members;
 mod openapi;
@@ -21,6 +22,7 @@ mod problem;
 mod structures;
 mod time;
 mod wire;
+mod wire_credentials;
 mod workspaces;
 
 use std::any::Any;

@@ -362,3 +362,65 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_the_domain_has_its_status_and_keeps_its_context_back() {
+        let field = || Field {
+            name: "name",
+            code: "too_long",
+            text: "It is too long.".into(),
+        };
+        let secret = || "password=hunter2".to_owned();
+        for (error, status, code) in [
+            (Error::NotFound("audience"), 404, "not_found"),
+            (Error::AlreadyExists(field()), 409, "too_long"),
+            (Error::Invalid(field()), 422, "too_long"),
+            (Error::Unauthenticated("Who?"), 401, "unauthenticated"),
+            (
+                Error::Forbidden(domain::Denied::Structure),
+                403,
+                "forbidden",
+            ),
+            (Error::Conflict("Not now."), 409, "conflict"),
+            (Error::TooLarge(field()), 422, "too_long"),
+            (
+                Error::RateLimited {
+                    retry_after_ms: 1_001,
+                },
+                429,
+                "rate_limited",
+            ),
+            (Error::KeyReused, 422, "key_reused"),
+            (Error::Unavailable { context: secret() }, 503, "unavailable"),
+            (Error::Internal { context: secret() }, 500, "internal"),
+        ] {
+            let context = error.context().map(str::to_owned);
+            let problem = Problem::from(error);
+            assert_eq!(
+                (problem.kind.text().status.as_u16(), problem.code),
+                (status, code)
+            );
+            assert_eq!(problem.context, context);
+            assert!(!problem.detail.contains("hunter2"));
+            let response = problem.render("/x".into());
+            let retry = response
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok());
+            let expected = match status {
+                429 => Some("2"),
+                503 => Some("2"),
+                _ => None,
+            };
+            assert_eq!(retry, expected);
+            assert_eq!(
+                response.headers().contains_key(header::WWW_AUTHENTICATE),
+                status == 401
+            );
+        }
+    }
+}

@@ -143,7 +143,9 @@ async fn every_operation_needs_its_scope_and_a_token() {
             client = admin.clone();
         }
         let answer = send(&client, method, &path, &body).await;
-        let as_expected = answer.status.is_success() || path.ends_with("999");
+        // An unknown credential, and a structure in which an audience was made above.
+        let as_expected = answer.status.is_success()
+            || matches!(answer.status.as_u16(), 404 | 409) && method == "DELETE";
         assert!(as_expected, "{method} {path}: {}", answer.text);
         let outcome = answer.outcome.expect("the log is told who called");
         assert_eq!(outcome.workspace, Some(server.workspace));
@@ -161,7 +163,7 @@ async fn a_portfolio_is_a_limit() {
     for (method, path, body, _) in everything(theirs, their_audience) {
         let named = [theirs, their_audience]
             .iter()
-            .any(|id| path.contains(&format!("/{id}")));
+            .any(|id| path.split('/').any(|part| part == id.to_string()));
         if named
             || body
                 .as_ref()

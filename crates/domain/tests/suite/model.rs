@@ -3,17 +3,14 @@
 //! The model knows which key belongs to whom and who is in which audience. After every step the published sets must be the
 //! model's, person for person; at the end the database must verify.
 
-#[expect(dead_code, reason = "each test file uses its part of the support")]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::{House, close, context};
 use domain::{AudienceChange, AudienceNew, Batch, Domain, Error, Kind, StructureNew};
 use futures_util::future::join_all;
 use proptest::{prelude::*, test_runner::TestRunner};
 use sha2::{Digest, Sha256};
 use store::{Meta, Verdict};
-use support::{House, close, context};
 
 /// How an address is written in a request.
 #[derive(Debug, Clone, Copy)]

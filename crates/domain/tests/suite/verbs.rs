@@ -1,15 +1,12 @@
 //! What the verbs promise, on both engines: credentials and tokens, workspaces as walls, conflicts, idempotency, counts.
 
-#[expect(dead_code, reason = "each test file uses its part of the support")]
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{House, close, context};
 use domain::{
-    AudienceNew, Caller, Context, CredentialNew, Domain, Error, Keyed, Kind, Mount, StructureNew,
-    WorkspaceNew,
+    AudienceNew, Caller, Context, CredentialNew, Denied, Domain, Error, Keyed, Kind, Mount,
+    StructureNew, WorkspaceNew,
 };
-use support::{House, close, context};
 
 const DIALECTS: &[&str] = &["native", "shop"];
 
@@ -235,6 +232,15 @@ async fn a_credential_gives_no_more_than_its_maker_has() {
         let ours = audience(&domain, &context("a"), two, "outside").await;
         let get = domain.audience_get(&limited.caller, ours).await;
         assert!(matches!(get, Err(Error::Forbidden(_))));
+        let everybodys = Err(Error::Forbidden(Denied::EveryStructure));
+        let listed = domain.credential_list(&limited.caller, 0, 10).await;
+        assert_eq!(listed.map(drop), everybodys, "credentials");
+        let revoked = domain.credential_revoke(&limited, made.credential.id).await;
+        assert_eq!(revoked, everybodys, "revocation");
+        let activity = domain.activity_list(&limited.caller, None, 10).await;
+        assert_eq!(activity.map(drop), everybodys, "activity");
+        let conflicts = domain.conflict_list(&limited.caller, 0, 10).await;
+        assert_eq!(conflicts.map(drop), everybodys, "conflicts");
         let structures = domain
             .structure_list(&limited.caller, 0, 10)
             .await
@@ -293,10 +299,14 @@ async fn workspaces_are_walls() {
         // The same address gives another key behind another wall.
         let ours = structure(&domain, &context("s"), "ours").await;
         let mine = audience(&domain, &context("a"), ours, "list").await;
-        let mut batch = domain.batch(&context("").caller, 1).await.expect("a batch");
-        batch.push(Kind::Email, "", "a@example.org");
+        let question = domain.question(&context("").caller, 1).await;
+        let mut question = question.expect("a question");
+        question
+            .identifier(Kind::Email, "", "a@example.org")
+            .expect("is valid");
+        question.end_person();
         let contains = domain
-            .member_contains(&context("").caller, mine, batch.finish())
+            .member_contains(&context("").caller, mine, question.finish())
             .await
             .expect("an answer");
         assert_eq!(contains, [false]);

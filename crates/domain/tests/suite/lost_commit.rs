@@ -1,9 +1,6 @@
 //! The worst moment to lose PostgreSQL: between sending COMMIT and hearing of it. A proxy cuts the connection there, once
 //! after the server has committed and once before it heard. Either way the change must be there exactly once.
 
-#[expect(dead_code, reason = "each test file uses its part of the support")]
-mod support;
-
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
@@ -13,9 +10,9 @@ use std::{
     },
 };
 
+use crate::support::{House, close, context};
 use domain::{AudienceNew, Domain, Kind, StructureNew};
 use store::DatabaseUrl;
-use support::{House, close, context};
 
 const PASS: u8 = 0;
 /// Forward the next COMMIT, swallow its answer.

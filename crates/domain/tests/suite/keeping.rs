@@ -1,11 +1,8 @@
 //! Backup, restore and verification, from each engine to each engine.
 
-#[expect(dead_code, reason = "each test file uses its part of the support")]
-mod support;
-
+use crate::support::{House, close, context};
 use domain::{AudienceNew, Domain, Kind, StructureNew};
 use store::{DataFolder, DatabaseUrl};
-use support::{House, close, context};
 
 /// Two audiences with history: added, checkpointed, removed, one deleted. Answers the one that stays.
 async fn fill(domain: &Domain) -> i64 {

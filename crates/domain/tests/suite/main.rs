@@ -1,0 +1,7 @@
+//! The domain over a real store, on SQLite and on PostgreSQL.
+
+mod keeping;
+mod lost_commit;
+mod model;
+mod support;
+mod verbs;
