@@ -125,26 +125,25 @@ server is ready. No limit on requests holds unless --rate-limit sets one.";
 
 fn serve_help() -> String {
     let mut text = String::from(
-        "Configuration: defaults, then the file (--config, THRONG_CONFIG, or throng.toml in the data folder), then the\n\
-         environment, then flags. Keys, each with its default and its variable:\n\n",
+        "Configuration: defaults, then the file (--config, THRONG_CONFIG, or throng.toml in the data\n\
+         folder), then the environment, then flags. Each key with its default and its variable:\n\n",
     );
     for key in keys::KEYS {
         let default = if key.default.is_empty() {
-            "empty"
+            "(empty)"
         } else {
             key.default
         };
         text.push_str(&format!(
-            "  {:<20} {} ({default})\n  {:<20} {}\n",
+            "  {:<19} {default:<15} {}\n      {}\n",
             key.name,
-            key.help,
-            "",
-            key.variable()
+            key.variable(),
+            key.help
         ));
     }
     text.push_str(
-        "\n  [[hosts]]            name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\": in the file only;\n\
-         \x20                      a DNS name alone switches a client over\n",
+        "\n  [[hosts]]           in the file only: a DNS name alone switches a client over\n      \
+         name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\"\n",
     );
     text
 }

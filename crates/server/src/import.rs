@@ -98,6 +98,17 @@ pub fn import_audience(arguments: &ImportAudience) -> Result<()> {
             arguments.kind.as_str()
         )));
     }
+    let same =
+        |errors: &PathBuf| fs::canonicalize(errors).ok() == fs::canonicalize(&arguments.file).ok();
+    if arguments
+        .errors
+        .as_ref()
+        .is_some_and(|errors| errors.exists() && same(errors))
+    {
+        return Err(Failure::usage(
+            "--errors names the file that is to be imported: it would be overwritten",
+        ));
+    }
     let api = if arguments.dry_run {
         None
     } else {

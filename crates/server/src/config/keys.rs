@@ -40,7 +40,7 @@ pub const KEYS: &[Key] = &[
     key(
         "database_url",
         "",
-        "postgres://USER:PASSWORD@HOST/NAME or a SQLite file; empty: throng.db in the data folder",
+        "postgres://USER:PASSWORD@HOST/NAME or a SQLite file; empty: in the data folder",
     ),
     key(
         "database_size_max",

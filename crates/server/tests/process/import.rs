@@ -171,6 +171,14 @@ fn columns_are_found_or_asked_for() {
         scene.start(&scene.path("absent.csv"), &[]).wait().code,
         Some(1)
     );
+    let over = scene
+        .start(&two, &["--column", "2", "--errors", &two])
+        .wait();
+    assert!(
+        over.code == Some(2) && over.stderr.contains("overwritten"),
+        "{}",
+        over.stderr
+    );
     let empty = scene.write("empty.csv", "");
     assert!(scene.start(&empty, &[]).wait().stderr.contains("is empty"));
 }

@@ -107,7 +107,11 @@ fn mounts_and_host_names_lead_to_a_workspace() {
             )
             .status
     };
-    assert_eq!(status("/w/shop/api/v1/me", "x"), 404);
+    assert_eq!(
+        status("/w/shop/api/v1/me", "x"),
+        401,
+        "no credential is of a workspace that does not exist"
+    );
     assert_eq!(
         server.run(&token, &["workspace", "create", "shop"]).code,
         Some(0)

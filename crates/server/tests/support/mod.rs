@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// How long anything may take before a test fails; generous, since other builds may share the machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a process that is no longer needed may take to end by itself.
+const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Asks until the answer is something.
@@ -136,12 +138,20 @@ impl Process {
     }
 }
 
+/// Asked first, so that a demo removes its folder; killed where it does not listen.
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            drop(self.child.kill());
-            drop(self.child.wait());
+        let running = |child: &mut Child| child.try_wait().is_ok_and(|status| status.is_none());
+        if !running(&mut self.child) {
+            return;
         }
+        kill_process(Pid::from_child(&self.child), Signal::TERM).ok();
+        let begun = Instant::now();
+        while running(&mut self.child) && begun.elapsed() < STOP {
+            std::thread::park_timeout(POLL);
+        }
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
