@@ -47,8 +47,7 @@ pub(crate) fn load(
             |connection, first, persons| {
                 let mut done = 0usize;
                 let end = first + persons.len() as u64;
-                unpublished += identity.persons.len();
-            keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
+                keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
                     engine.load_keys(&keys, &persons[done..done + keys.len()]);
                     done += keys.len();
                     progress(first + done as u64, head.next_position);
@@ -120,6 +119,7 @@ fn replay(
         let identity = change.identity()?;
         let mut new_keys = Vec::new();
         if let Some(identity) = &identity {
+            unpublished += identity.persons.len();
             let first = identity.first_position;
             let until = first + identity.persons.len() as u64;
             keys::read(
