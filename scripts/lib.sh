@@ -70,7 +70,7 @@ free_port() {
 start_postgres() {
   need_python
   need_postgres
-  POSTGRES_DIR=$(mktemp -d "${TMPDIR:-/tmp}/throng-postgres.XXXXXX")
+  POSTGRES_DIR=$(mktemp -d)
   THRONG_TEST_POSTGRES=$(python3 "$CONFORMANCE/support/postgres.py" start "$POSTGRES_DIR")
   export THRONG_TEST_POSTGRES
   say "PostgreSQL for the tests: $THRONG_TEST_POSTGRES"
