@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::{KeepIdentifiers, Verdict, Workspace, WorkspaceSecret};
 
 use crate::{
+    access::{CredentialNew, CredentialSecret, NATIVE},
     audience::valid_name,
     caller::{Caller, Context, Mount, Scope},
     error::{Error, Field, Result},
@@ -78,6 +79,32 @@ impl Domain {
             }
             answer => answer,
         }
+    }
+
+    /// A new administrator's token of a workspace, shown this once: the way in for whoever it was made for, and back in
+    /// where the token was lost. Needs the scope installation.
+    pub async fn workspace_administrator(
+        &self,
+        context: &Context,
+        workspace: i64,
+    ) -> Result<CredentialSecret> {
+        context.caller.need(Scope::Installation)?;
+        let found = self.store().workspaces(workspace - 1, 1).await?;
+        if found.first().is_none_or(|found| found.id != workspace) {
+            return Err(Error::NotFound("workspace"));
+        }
+        let inside = Context {
+            caller: Caller::server(workspace),
+            ..context.clone()
+        };
+        let new = CredentialNew {
+            dialect: NATIVE.into(),
+            name: "Administrator".into(),
+            scopes: Scope::Admin.as_str().into(),
+            structures: None,
+            expires: None,
+        };
+        self.credential_create(&inside, new, &[NATIVE]).await
     }
 
     async fn workspace_insert(&self, new: WorkspaceNew, created: i64) -> Result<Workspace> {

@@ -117,8 +117,9 @@ pub fn workspace(command: WorkspaceCommand) -> Result<()> {
             let made = Api::new(&connection)?.post("/workspaces", &body)?;
             say(&connection, &made, |made| {
                 format!(
-                    "Workspace {} is made; it is served under /w/{slug}.",
-                    cell(made, "id")
+                    "Workspace {} is made; it is served under /w/{slug}. Its administrator's token, shown this once:\n\n  {}",
+                    cell(made, "id"),
+                    cell(made, "token")
                 )
             })
         }

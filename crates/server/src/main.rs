@@ -27,10 +27,6 @@ mod start;
 
 use std::process::ExitCode;
 
-/// Gives memory back after a large request, where the system's keeps it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,

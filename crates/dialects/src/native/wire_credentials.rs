@@ -4,7 +4,11 @@ use domain::{CredentialNew, CredentialSecret, CredentialView, rfc3339};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{problem::Problem, time, wire::words};
+use super::{
+    problem::Problem,
+    time,
+    wire::{Workspace, words},
+};
 
 /// A credential. Its secret is shown once, when it is made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,6 +100,26 @@ pub(crate) struct CredentialCreate {
     /// When it ends, in the future; absent or null means never.
     #[schema(format = DateTime)]
     expires: Option<String>,
+}
+
+/// A new workspace with the token of its administrator.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkspaceMade {
+    #[serde(flatten)]
+    pub workspace: Workspace,
+    /// The administrator's API token: scope `admin`, every structure. Shown this once.
+    pub token: String,
+}
+
+/// A workspace's new administrator.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Administrator {
+    /// The workspace's id.
+    pub workspace: i64,
+    /// The credential's id in that workspace.
+    pub credential: i64,
+    /// The API token: scope `admin`, every structure. Shown this once.
+    pub token: String,
 }
 
 impl TryFrom<CredentialCreate> for CredentialNew {

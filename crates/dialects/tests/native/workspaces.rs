@@ -211,3 +211,43 @@ async fn a_mount_takes_only_tokens_of_its_workspace() {
     client.get("/api/v1/me").await.expect(200);
     client.mounted(other).get("/api/v1/me").await.expect(200);
 }
+
+#[tokio::test]
+async fn a_new_workspace_comes_with_a_token_that_is_good_there_only() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let made = admin
+        .post(
+            "/api/v1/workspaces",
+            json!({"slug": "acme", "name": "Acme"}),
+        )
+        .await
+        .expect(201);
+    let theirs = server.client(made["token"].as_str().expect("a token").to_owned());
+    let me = theirs.get("/api/v1/me").await.expect(200);
+    assert_eq!(me["workspace"], made["id"]);
+    theirs
+        .post("/api/v1/structures", json!({"name": "theirs"}))
+        .await
+        .expect(201);
+    let ours = admin.get("/api/v1/structures").await.expect(200);
+    assert_eq!(ours["items"], json!([]), "nothing of theirs is seen here");
+    theirs
+        .post(
+            "/api/v1/workspaces",
+            json!({"slug": "more", "name": "More"}),
+        )
+        .await
+        .expect(403);
+    // A lost token is replaced from outside, and only by who may make workspaces.
+    let path = format!("/api/v1/workspaces/{}/administrators", made["id"]);
+    let again = admin.post(&path, json!({})).await.expect(201);
+    let again = server.client(again["token"].as_str().expect("a token").to_owned());
+    let structures = again.get("/api/v1/structures").await.expect(200);
+    assert_eq!(structures["items"][0]["name"], "theirs");
+    theirs.post(&path, json!({})).await.expect(403);
+    admin
+        .post("/api/v1/workspaces/99/administrators", json!({}))
+        .await
+        .expect(404);
+}
