@@ -12,6 +12,7 @@ mod container;
 mod delta;
 mod dictionary;
 mod engine;
+mod entries;
 mod identity;
 mod key;
 mod key_hash;

@@ -1,4 +1,4 @@
-//! One shard of the dictionary: an open-addressed table over a flat array of keys and persons.
+//! One shard of the dictionary: an open-addressed table over an array of keys and persons.
 //!
 //! The table is made of buckets of eight slots, four bytes a slot: an 8-bit tag of the key and a 24-bit index into `entries`.
 //! A key's home bucket is its hash scaled to the number of buckets, so that a table need not be a power of two and grows by a
@@ -9,6 +9,7 @@
 //! dense.
 
 use crate::Person;
+use crate::entries::{Entries, Entry};
 use crate::key::Key;
 
 /// The slots of a bucket.
@@ -64,18 +65,11 @@ fn slot_of(mask: u64) -> usize {
     mask.trailing_zeros() as usize / 8
 }
 
-/// A key and its person, side by side, since who finds the one wants the other.
-#[derive(Clone, Copy)]
-struct Entry {
-    key: Key,
-    person: Person,
-}
-
 /// Keys and their persons.
 #[derive(Default)]
 pub(crate) struct Shard {
     buckets: Vec<Bucket>,
-    entries: Vec<Entry>,
+    entries: Entries,
 }
 
 /// The tag of a key: never 0.
@@ -260,14 +254,10 @@ impl Shard {
         self.make_room(more.min(ENTRIES_MAX - self.entries.len()));
     }
 
-    /// Makes room for so many more keys: the entries by an eighth at least, the table by two fifths.
+    /// Makes room in the table for so many more keys: it grows by two fifths at least.
     fn make_room(&mut self, more: usize) {
         let len = self.entries.len() + more;
         assert!(len <= ENTRIES_MAX, "a shard of the dictionary is full");
-        if self.entries.capacity() < len {
-            self.entries
-                .reserve_exact(more.max(self.entries.len() / 8).max(WIDTH));
-        }
         if len * 5 > self.buckets.len() * WIDTH * 4 {
             let least = (len * 5).div_ceil(WIDTH * 4);
             self.grow(least.max(self.buckets.len() * 7 / 5).max(2));
@@ -292,6 +282,6 @@ impl Shard {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>() + self.entries.capacity() * size_of::<Entry>()
+        self.buckets.capacity() * size_of::<Bucket>() + self.entries.memory_bytes()
     }
 }
