@@ -21,10 +21,12 @@ const GET: &str = "SELECT fingerprint, status, body, created FROM idempotency WH
 const INSERT: &str = "INSERT INTO idempotency (workspace_id, credential_id, key, fingerprint, status, body, created) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (workspace_id, credential_id, key) DO UPDATE SET \
      fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body, created = excluded.created";
+const OLD: &str =
+    "SELECT created FROM idempotency WHERE workspace_id = $1 AND created < $2 LIMIT 1";
 const SWEEP: &str = "DELETE FROM idempotency WHERE workspace_id = $1 AND created < $2";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[GET, INSERT, SWEEP];
+pub(crate) const STATEMENTS: &[&str] = &[GET, INSERT, OLD, SWEEP];
 
 /// The answer kept since `since` under this credential and key.
 pub fn idempotency_get(
@@ -68,8 +70,11 @@ pub fn idempotency_insert(
     tx.query(INSERT, &params).map(drop)
 }
 
-/// Forgets the answers older than `before`.
+/// Forgets the answers older than `before`. Where there are none, nothing is written and so nothing logged.
 pub fn idempotency_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
-    tx.query(SWEEP, &[tx.workspace().into(), before.into()])
-        .map(drop)
+    let bounds = [tx.workspace().into(), before.into()];
+    if query_one(tx, OLD, &bounds)?.is_none() {
+        return Ok(());
+    }
+    tx.query(SWEEP, &bounds).map(drop)
 }

@@ -179,7 +179,7 @@ async fn a_client_that_may_only_read_does_not_write() {
         world
             .call(method, &path, &[], body)
             .await
-            .assert_problem(403, "access-denied");
+            .assert_problem(403, "operation-not-allowed");
     }
     assert_eq!(world.listed(id).await["name"], "x");
 }

@@ -485,7 +485,13 @@ async fn an_idempotency_key_answers_again_for_a_day() {
             first.id
         );
         assert_eq!(structures().await, 2);
+        let seq = async || domain.store().head_seq(1).await.expect("a head");
+        let before = seq().await;
         domain.idempotency_sweep(1).await.expect("sweeps");
+        assert_eq!(seq().await, before, "nothing to forget, nothing logged");
+        house.clock.advance(Duration::from_secs(24 * 3_600 + 1));
+        domain.idempotency_sweep(1).await.expect("sweeps");
+        assert_eq!(seq().await, before + 1);
         // What is kept is sealed: a new credential's secret does not stand in the database.
         let keyed = Keyed::new("k-2", &[b"x"]).expect("a key");
         let new = credential("native", "", None);
