@@ -86,7 +86,6 @@ impl Domain {
         audience: i64,
         batch: Batch,
     ) -> Result<MemberOutcome> {
-        not_empty(&batch)?;
         self.change(
             context,
             "member_add",
@@ -112,7 +111,6 @@ impl Domain {
         audience: i64,
         batch: Batch,
     ) -> Result<MemberOutcome> {
-        not_empty(&batch)?;
         self.change(
             context,
             "member_remove",
@@ -137,7 +135,6 @@ impl Domain {
         audience: i64,
         batch: Batch,
     ) -> Result<MemberOutcome> {
-        not_empty(&batch)?;
         self.change(
             context,
             "member_replace",
@@ -168,6 +165,7 @@ impl Domain {
         batch: Batch,
         apply: impl Fn(&mut Tx<'_, '_>, i64, &Batch) -> Result<MemberOutcome> + Send + 'static,
     ) -> Result<MemberOutcome> {
+        not_empty(&batch)?;
         context.caller.need(Scope::AudiencesWrite)?;
         let caller = context.caller.clone();
         self.command(context, verb, batch.weight(), move |tx| {
