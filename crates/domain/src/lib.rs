@@ -14,6 +14,7 @@ mod id;
 mod identifier;
 pub mod limits;
 mod membership;
+mod outbound;
 mod person;
 mod random;
 mod rate;
@@ -30,6 +31,10 @@ pub use error::{Denied, Error, Field, Result};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
 pub use membership::{MemberOutcome, MembersEmptied};
+pub use outbound::{
+    Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
+    OutboundRequest,
+};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
 pub use service::{Domain, Options};

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result},
     limits,
+    outbound::Outbound,
     random::{Random, hex},
     rate::{Rate, RateLimit, Rates},
     token::Tokens,
@@ -27,6 +28,8 @@ pub struct Options {
     pub rate_limits: HashMap<String, RateLimit>,
     /// How long an access token is good for.
     pub token_life_s: u64,
+    /// Reaches other servers.
+    pub outbound: Arc<dyn Outbound>,
 }
 
 /// All verbs are methods of this. Cloning shares it.

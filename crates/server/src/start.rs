@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -93,6 +94,7 @@ pub async fn start_domain(
         random,
         rate_limits: config.rate_limits.clone(),
         token_life_s: config.token_life.as_secs().max(1),
+        outbound: Arc::new(domain::OutboundRefused),
     };
     Ok(Domain::start(store, options).await?)
 }

@@ -113,6 +113,7 @@ impl World {
             random,
             rate_limits,
             token_life_s: 900,
+            outbound: std::sync::Arc::new(domain::OutboundRefused),
         };
         let domain = Domain::start(store, options).await.expect("starts");
         let workspace = domain.workspace_default().await.expect("is made").0.id;

@@ -111,6 +111,7 @@ impl Server {
                 .map(|limit| HashMap::from([("native".to_owned(), limit)]))
                 .unwrap_or_default(),
             token_life_s: 900,
+            outbound: std::sync::Arc::new(domain::OutboundRefused),
         };
         let domain = Domain::start(store, options).await.expect("starts");
         let (workspace, _) = domain

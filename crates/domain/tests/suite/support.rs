@@ -102,6 +102,7 @@ impl House {
             random: Random::system(),
             rate_limits: Default::default(),
             token_life_s: 900,
+            outbound: std::sync::Arc::new(domain::OutboundRefused),
         };
         let domain = Domain::start(store, options)
             .await
