@@ -49,7 +49,7 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
-    let app = App::new(domain, config.hosts.clone(), config.request_time_max);
+    let app = App::new(domain, config);
     tracing::info!(
         url,
         data,

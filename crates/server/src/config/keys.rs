@@ -95,6 +95,16 @@ pub const KEYS: &[Key] = &[
         "false",
         "allow plain HTTP on an address that is not loopback (behind a TLS proxy)",
     ),
+    key(
+        "trusted_proxies",
+        "",
+        "comma-separated CIDRs of proxies whose X-Forwarded-For is believed",
+    ),
+    key(
+        "outbound.allow",
+        "",
+        "comma-separated CIDRs or host names that may be reached although private",
+    ),
 ];
 
 /// The table of host names can only stand in the file.

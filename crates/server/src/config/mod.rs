@@ -15,6 +15,7 @@ pub use settings::{Given, Settings};
 pub use values::rate;
 
 use crate::{
+    address::{Allowed, Networks},
     failure::{Failure, Result},
     logging::Level,
 };
@@ -49,6 +50,10 @@ pub struct Config {
     pub header_time_max: Duration,
     pub stop_time_max: Duration,
     pub allow_plain_http: bool,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Networks,
+    /// What outbound requests may reach although it is private.
+    pub outbound_allow: Allowed,
     pub hosts: Hosts,
 }
 
@@ -89,6 +94,8 @@ impl Config {
             header_time_max: parsed(settings, "header_time_max", values::duration)?,
             stop_time_max: parsed(settings, "stop_time_max", values::duration)?,
             allow_plain_http: parsed(settings, "allow_plain_http", values::boolean)?,
+            trusted_proxies: parsed(settings, "trusted_proxies", Networks::parse)?,
+            outbound_allow: parsed(settings, "outbound.allow", Allowed::parse)?,
             hosts: settings.hosts.clone(),
         })
     }
