@@ -22,6 +22,7 @@ mod installation;
 mod keys;
 mod load;
 mod migrations;
+mod outbox;
 mod postgres_engine;
 mod read;
 mod seal;
@@ -50,6 +51,10 @@ pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_s
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
 pub use installation::Installation;
 pub use migrations::SCHEMA_VERSION;
+pub use outbox::{
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
+    outbox_get, outbox_insert, outbox_page, outbox_retry,
+};
 pub use read::Read;
 pub use seal::{MasterKey, Sealer};
 pub use store::{Options, Progress, Store};

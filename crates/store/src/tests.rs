@@ -7,7 +7,7 @@ use crate::{
     connection::{Connection, Mode},
     credential,
     folder::DatabaseUrl,
-    head, idempotency, identity, installation, keys, migrations,
+    head, idempotency, identity, installation, keys, migrations, outbox,
     value::{Param, Value},
     verify, workspace,
 };
@@ -24,6 +24,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("installation", installation::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("migrations", migrations::STATEMENTS),
+    ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];
