@@ -13,8 +13,10 @@ mod error;
 mod id;
 mod identifier;
 pub mod limits;
+mod mail;
 mod membership;
 mod outbound;
+mod outbox;
 mod person;
 mod random;
 mod rate;
@@ -30,11 +32,13 @@ pub use clock::{Clock, rfc3339};
 pub use error::{Denied, Error, Field, Result};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
+pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use membership::{MemberOutcome, MembersEmptied};
 pub use outbound::{
     Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
     OutboundRequest,
 };
+pub use outbox::{MailClaim, OutboxDetail, OutboxView, SendError, mail_queue};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
 pub use service::{Domain, Options};

@@ -40,3 +40,15 @@ pub const SLUGS_CACHED_MAX: usize = 10_000;
 pub const SLUG_CHARS_MAX: usize = 63;
 /// Characters of a secret or token that is looked at.
 pub const SECRET_CHARS_MAX: usize = 4_096;
+/// Bytes of one value in a mail: a name, a link, a reason.
+pub const MAIL_LINE_BYTES_MAX: usize = 8_192;
+/// How long a worker may take over an item of the outbox; longer than any one attempt can take.
+pub const LEASE_MS: i64 = 120_000;
+/// Attempts at an item of the outbox, about five hours in all; then it is given up.
+pub const ATTEMPTS_MAX: i64 = 12;
+/// The wait after the first attempt that failed; it doubles from one to the next.
+pub const RETRY_FIRST_MS: i64 = 30_000;
+/// The longest wait between two attempts, before a quarter more or less.
+pub const RETRY_MS_MAX: i64 = 3_600_000;
+/// Characters kept of the reason why an attempt failed.
+pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;

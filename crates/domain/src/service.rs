@@ -1,10 +1,17 @@
 //! The domain as dialects, console, command line and jobs hold it: the store, the clock, randomness, tokens and limits.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Meta, SigningKey, Store, Stored, Tx, Verdict};
+use tokio::sync::Notify;
 
 use crate::{
     access::CachedCredential,
@@ -46,6 +53,8 @@ struct Inner {
     slugs: Mutex<HashMap<String, i64>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
+    /// Told when a command of this process has put something into the outbox.
+    outbox_queued: Notify,
 }
 
 impl Domain {
@@ -64,6 +73,7 @@ impl Domain {
             credentials: Mutex::new(HashMap::new()),
             slugs: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
+            outbox_queued: Notify::new(),
             store,
             options,
         })))
@@ -88,6 +98,10 @@ impl Domain {
 
     pub(crate) fn random(&self) -> &Random {
         &self.0.options.random
+    }
+
+    pub(crate) fn outbox_queued(&self) -> &Notify {
+        &self.0.outbox_queued
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
@@ -127,6 +141,26 @@ impl Domain {
             command_id: hex(&self.0.command_ids.bytes::<16>()?),
             weight,
         };
+        let queued = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&queued);
+        let run = move |tx: &mut Tx<'_, '_>| {
+            let verdict = run(tx)?;
+            noted.store(tx.has_queued(), Ordering::Relaxed);
+            Ok(verdict)
+        };
+        let answer = self.run(context, meta, run).await;
+        // Only now is there something for the worker to find.
+        if queued.load(Ordering::Relaxed) {
+            self.outbox_queued().notify_one();
+        }
+        answer
+    }
+
+    async fn run<T, F>(&self, context: &Context, meta: Meta, mut run: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, Error>> + Send + 'static,
+    {
         let workspace = context.caller.workspace;
         let Some(keyed) = context.idempotency.clone() else {
             return self.store().command(workspace, meta, run).await;
