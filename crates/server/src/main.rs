@@ -20,6 +20,7 @@ mod listener;
 mod logging;
 mod maintenance;
 mod metrics;
+mod outbound;
 mod output;
 mod people;
 mod problem;

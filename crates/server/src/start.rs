@@ -13,6 +13,7 @@ use store::{DataFolder, DatabaseUrl, MasterKey, Store};
 use crate::{
     config::Config,
     failure::{Exit, Failure, Result},
+    outbound::HttpClient,
     output::count,
 };
 
@@ -94,7 +95,7 @@ pub async fn start_domain(
         random,
         rate_limits: config.rate_limits.clone(),
         token_life_s: config.token_life.as_secs().max(1),
-        outbound: Arc::new(domain::OutboundRefused),
+        outbound: Arc::new(HttpClient::new(config.outbound_allow.clone())),
     };
     Ok(Domain::start(store, options).await?)
 }
