@@ -144,9 +144,9 @@ impl AccountView {
 
     /// Held directly or by a group.
     pub fn all_permissions(&self) -> Permissions {
-        self.groups
-            .iter()
-            .fold(self.permissions(), |all, group| all.or(group_permissions(group)))
+        self.groups.iter().fold(self.permissions(), |all, group| {
+            all.or(group_permissions(group))
+        })
     }
 
     /// What it may do: an administrator everything.
@@ -167,7 +167,10 @@ impl AccountView {
     }
 
     pub fn call_limit(&self) -> Option<CallLimit> {
-        self.account.call_limit.as_deref().and_then(CallLimit::parse)
+        self.account
+            .call_limit
+            .as_deref()
+            .and_then(CallLimit::parse)
     }
 
     /// The preferences as they were set: a JSON object, `{}` where none were.
@@ -225,11 +228,7 @@ pub(crate) fn view(sql: &mut dyn Sql, account: Account) -> Result<AccountView> {
     Ok(assemble(account, groups, &identities))
 }
 
-fn assemble(
-    account: Account,
-    groups: Vec<Group>,
-    identities: &[AccountIdentity],
-) -> AccountView {
+fn assemble(account: Account, groups: Vec<Group>, identities: &[AccountIdentity]) -> AccountView {
     let mut providers: Vec<String> = identities.iter().map(|one| one.provider.clone()).collect();
     providers.sort_unstable();
     providers.dedup();
@@ -244,9 +243,7 @@ fn assemble(
 /// The words of a search, in lower case.
 fn words(search: &str) -> Result<Vec<String>> {
     let words: Vec<String> = search.split_whitespace().map(str::to_lowercase).collect();
-    if search.chars().count() > limits::SEARCH_CHARS_MAX
-        || words.len() > limits::SEARCH_WORDS_MAX
-    {
+    if search.chars().count() > limits::SEARCH_CHARS_MAX || words.len() > limits::SEARCH_WORDS_MAX {
         let text = format!(
             "A search has at most {} characters and {} words.",
             limits::SEARCH_CHARS_MAX,

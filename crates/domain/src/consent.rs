@@ -93,7 +93,9 @@ impl Domain {
         }
         let context = self.visit(visit).await?;
         self.throttle_visits(&context, visit, "consent_put").await?;
-        let mut batch = self.batch(&Caller::server(context.caller.workspace), 1).await?;
+        let mut batch = self
+            .batch(&Caller::server(context.caller.workspace), 1)
+            .await?;
         batch.push(Kind::Email, "", email.key());
         let batch = batch.finish();
         self.command(&context, "consent_put", 1, move |tx| {
@@ -103,7 +105,10 @@ impl Domain {
             }
             let set = policy_set(tx, &new.version)?;
             let (people, _) = resolve_or_make(tx, &batch)?;
-            let person = people.iter().next().ok_or_else(|| Error::internal("a consent has no person"))?;
+            let person = people
+                .iter()
+                .next()
+                .ok_or_else(|| Error::internal("a consent has no person"))?;
             let now = tx.meta().time;
             let before = store::consent_get(tx, account.id, &new.version)?;
             let mut consent = before.unwrap_or_else(|| Consent {
@@ -136,7 +141,11 @@ impl Domain {
         let context = self.visit(visit).await?;
         self.store()
             .read(context.caller.workspace, move |read| {
-                Ok(store::consents_of(read, account, limits::POLICIES_MAX as i64)?)
+                Ok(store::consents_of(
+                    read,
+                    account,
+                    limits::POLICIES_MAX as i64,
+                )?)
             })
             .await
     }

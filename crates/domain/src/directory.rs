@@ -105,7 +105,12 @@ impl Directory {
             let memberships = self.memberships(sql, &changed)?;
             self.groups = store::groups_all(sql)?
                 .into_iter()
-                .map(|group| (group.id, permissions_of(&group.permissions, group.administrator)))
+                .map(|group| {
+                    (
+                        group.id,
+                        permissions_of(&group.permissions, group.administrator),
+                    )
+                })
                 .collect();
             self.apply(changed, &gone, memberships);
             self.seq = Some(seq);
@@ -229,8 +234,10 @@ impl Directory {
             *text = start..buffer.len();
         }
         self.starts.clear();
-        self.starts
-            .extend(used.iter().map(|row| (self.rows[*row as usize].text.start, *row)));
+        self.starts.extend(
+            used.iter()
+                .map(|row| (self.rows[*row as usize].text.start, *row)),
+        );
         self.buffer = buffer;
         self.waste = 0;
     }
@@ -253,12 +260,10 @@ impl Directory {
     }
 
     fn unorder(&mut self, row: u32, anew: bool) {
-        for index in 0..KEPT.len() {
-            if anew {
-                continue;
-            }
+        let kept = KEPT.iter().enumerate().filter(|_| !anew);
+        for (index, by) in kept {
             let order = &self.orders[index];
-            let at = order.binary_search_by(|other| self.compare_kept(KEPT[index], *other, row));
+            let at = order.binary_search_by(|other| self.compare_kept(*by, *other, row));
             if let Ok(at) = at {
                 self.orders[index].remove(at);
             }
@@ -266,12 +271,10 @@ impl Directory {
     }
 
     fn order(&mut self, row: u32, anew: bool) {
-        for index in 0..KEPT.len() {
-            if anew {
-                continue;
-            }
+        let kept = KEPT.iter().enumerate().filter(|_| !anew);
+        for (index, by) in kept {
             let order = &self.orders[index];
-            let at = order.binary_search_by(|other| self.compare_kept(KEPT[index], *other, row));
+            let at = order.binary_search_by(|other| self.compare_kept(*by, *other, row));
             if let Err(at) = at {
                 self.orders[index].insert(at, row);
             }
@@ -287,13 +290,7 @@ impl Directory {
     }
 
     /// The accounts that match, ordered, from `offset` on.
-    pub(crate) fn page(
-        &self,
-        filter: &Filter,
-        sort: &[Sort],
-        offset: usize,
-        limit: usize,
-    ) -> Page {
+    pub(crate) fn page(&self, filter: &Filter, sort: &[Sort], offset: usize, limit: usize) -> Page {
         let (matches, total) = self.matches(filter);
         let id = |row: &u32| self.rows[*row as usize].id;
         let first = sort.first().copied().unwrap_or(Sort {
@@ -309,7 +306,12 @@ impl Directory {
                     let page = order.rev().filter(found).skip(offset).take(limit);
                     page.map(id).collect()
                 } else {
-                    order.filter(found).skip(offset).take(limit).map(id).collect()
+                    order
+                        .filter(found)
+                        .skip(offset)
+                        .take(limit)
+                        .map(id)
+                        .collect()
                 }
             }
             None => self.sorted(&matches, sort, offset, limit),
@@ -326,7 +328,11 @@ impl Directory {
             sort.iter()
                 .map(|key| {
                     let order = self.compare(key.by, *one, *other);
-                    let order = if key.descending { order.reverse() } else { order };
+                    let order = if key.descending {
+                        order.reverse()
+                    } else {
+                        order
+                    };
                     match key.by {
                         SortBy::LastSeen => seen(*one).cmp(&seen(*other)).then(order),
                         _ => order,
@@ -356,10 +362,8 @@ impl Directory {
         let mut note = |row: u32| {
             let entry = &self.rows[row as usize];
             let text = &self.buffer[entry.text.clone()];
-            let others = finders.iter().skip(1);
-            if self.may(entry, filter)
-                && others.fold(true, |all, finder| all && finder.find(text).is_some())
-            {
+            let mut others = finders.iter().skip(1);
+            if self.may(entry, filter) && others.all(|finder| finder.find(text).is_some()) {
                 matches[row as usize] = true;
                 total += 1;
             }
@@ -393,7 +397,11 @@ impl Directory {
         let mut rows: Vec<u32> = Vec::new();
         let mut next = 0;
         for hit in hits {
-            while self.starts.get(next + 1).is_some_and(|(start, _)| *start <= hit) {
+            while self
+                .starts
+                .get(next + 1)
+                .is_some_and(|(start, _)| *start <= hit)
+            {
                 next += 1;
             }
             let row = self.starts[next].1;
@@ -443,7 +451,11 @@ mod tests {
 
     fn found(directory: &Directory, search: &str, sort: &[Sort]) -> Vec<i64> {
         let filter = Filter {
-            words: search.split(' ').filter(|w| !w.is_empty()).map(str::to_owned).collect(),
+            words: search
+                .split(' ')
+                .filter(|w| !w.is_empty())
+                .map(str::to_owned)
+                .collect(),
             ..Filter::default()
         };
         let page = directory.page(&filter, sort, 0, 100);
@@ -481,12 +493,22 @@ mod tests {
         assert_eq!((names[0], names[1], names.len()), (497, 600, 499));
         assert_eq!(names.last(), Some(&499));
         assert_eq!(found(&directory, "", &[by(SortBy::Username, true)])[0], 499);
-        assert_eq!(found(&directory, "", &[by(SortBy::FirstName, false)])[0], 499);
-        assert_eq!(found(&directory, "", &[by(SortBy::LastName, false)])[0], 600);
+        assert_eq!(
+            found(&directory, "", &[by(SortBy::FirstName, false)])[0],
+            499
+        );
+        assert_eq!(
+            found(&directory, "", &[by(SortBy::LastName, false)])[0],
+            600
+        );
         assert_eq!(found(&directory, "u001", &[])[..], [600]);
         assert_eq!(found(&directory, "zzz", &[]), [499]);
         for round in 0..200 {
-            directory.apply(vec![entry(600, &format!("n{round}"), "c", "a")], &[], HashMap::new());
+            directory.apply(
+                vec![entry(600, &format!("n{round}"), "c", "a")],
+                &[],
+                HashMap::new(),
+            );
         }
         assert_eq!(found(&directory, "n199", &[]), [600]);
         assert_eq!(found(&directory, "n198", &[]), [] as [i64; 0]);
@@ -503,8 +525,14 @@ mod tests {
         entries[1].last_seen = Some(5);
         entries[2].last_seen = Some(9);
         let directory = directory(entries);
-        assert_eq!(found(&directory, "", &[by(SortBy::LastSeen, false)]), [2, 3, 1]);
-        assert_eq!(found(&directory, "", &[by(SortBy::LastSeen, true)]), [3, 2, 1]);
+        assert_eq!(
+            found(&directory, "", &[by(SortBy::LastSeen, false)]),
+            [2, 3, 1]
+        );
+        assert_eq!(
+            found(&directory, "", &[by(SortBy::LastSeen, true)]),
+            [3, 2, 1]
+        );
         let two = [by(SortBy::LastName, false), by(SortBy::FirstName, true)];
         assert_eq!(found(&directory, "", &two), [1, 2, 3]);
     }

@@ -5,7 +5,8 @@ use store::{Group, Sql, Tx, Verdict};
 
 use crate::{
     account::{ACCOUNT, AccountPage, AccountQuery, AccountRef, AccountView, CallLimit, find, view},
-    account_change::{Refusal, keep_an_administrator},
+    account_change::keep_an_administrator,
+    account_new::Refusal,
     audience::valid_name,
     caller::{Caller, Context},
     error::{Error, Field, Result},
@@ -72,9 +73,7 @@ fn group_find(sql: &mut dyn Sql, which: &GroupRef) -> Result<Group> {
 pub(crate) fn resolve(sql: &mut dyn Sql, groups: &[GroupRef]) -> Result<Vec<Group>> {
     let find = |which: &GroupRef| {
         group_find(sql, which).map_err(|error| match error {
-            Error::NotFound(_) => {
-                Error::invalid("groups", "unknown", "There is no such group.")
-            }
+            Error::NotFound(_) => Error::invalid("groups", "unknown", "There is no such group."),
             error => error,
         })
     };

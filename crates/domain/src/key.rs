@@ -78,7 +78,10 @@ fn view(sql: &mut dyn Sql, credential: Credential) -> Result<Option<KeyView>> {
         label: credential.name,
         dialect: credential.dialect,
         prefix: credential.prefix,
-        permissions: credential.permissions.as_deref().and_then(Permissions::parse),
+        permissions: credential
+            .permissions
+            .as_deref()
+            .and_then(Permissions::parse),
         account,
         username: owner.map(|owner| owner.username).unwrap_or_default(),
         created: credential.created,
@@ -120,7 +123,10 @@ fn may_give(caller: &Caller, permissions: Option<Permissions>) -> Result<()> {
 
 fn reason_of(reason: &str) -> Result<String> {
     if reason.chars().count() > limits::REASON_CHARS_MAX || reason.contains('\0') {
-        let text = format!("A reason has at most {} characters.", limits::REASON_CHARS_MAX);
+        let text = format!(
+            "A reason has at most {} characters.",
+            limits::REASON_CHARS_MAX
+        );
         return Err(Error::invalid("reason", "too_long", text));
     }
     Ok(reason.to_owned())
@@ -322,5 +328,4 @@ impl Domain {
         let key = (context.caller.workspace, id);
         self.credential_cache().lock().remove(&key);
     }
-
 }

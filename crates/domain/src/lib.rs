@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod account_change;
+mod account_new;
 mod activity;
 mod audience;
 mod caller;
@@ -21,8 +22,11 @@ mod identifier;
 mod identity_provider;
 mod key;
 pub mod limits;
+mod mail;
 mod membership;
 mod money;
+mod outbound;
+mod outbox;
 mod password;
 mod permission;
 mod person;
@@ -40,31 +44,36 @@ pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
 pub use account::{
     AccountPage, AccountQuery, AccountRef, AccountView, CallLimit, Per, Role, group_permissions,
 };
-pub use account_change::{
-    AccountChange, AccountNew, Bulk, Entrance, Excess, Refusal, RefusalKind,
-};
+pub use account_change::{AccountChange, Excess};
+pub use account_new::{AccountNew, Bulk, Entrance, Refusal, RefusalKind};
 pub use audience::{AudienceChange, AudienceCounts, AudienceNew, Counted, StructureNew};
 pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes, Visit};
+pub use clock::{Clock, rfc3339};
 pub use consent::ConsentNew;
 pub use directory::{Filter, Sort, SortBy};
 pub use email::Email;
-pub use group::{GroupChange, GroupNew, GroupRef};
-pub use identity_provider::IdentityProvider;
-pub use key::{KeyChange, KeyNew, KeySecret, KeyView};
-pub use money::Money;
-pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
-pub use session::{Door, SignedIn};
-pub use clock::{Clock, rfc3339};
 pub use error::{Denied, Error, Field, Result};
+pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
+pub use identity_provider::IdentityProvider;
+pub use key::{KeyChange, KeyNew, KeySecret, KeyView};
+pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use membership::{MemberOutcome, MembersEmptied};
+pub use money::Money;
+pub use outbound::{
+    Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
+    OutboundRequest,
+};
+pub use outbox::{MailClaim, OutboxDetail, OutboxView, SendError, mail_queue};
+pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
 pub use service::{Domain, Options};
+pub use session::{Door, SignedIn};
 pub use store::{
-    Account, Consent, Group, LedgerEntry, Session,
-    Activity, Audience, AudienceKind, Control, IdentityConflict, KeepIdentifiers, Workspace,
+    Account, Activity, Audience, AudienceKind, Consent, Control, Group, IdentityConflict,
+    KeepIdentifiers, LedgerEntry, Session, Workspace,
 };
 pub use token::AccessToken;
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

@@ -91,3 +91,15 @@ pub const SIGN_INS_AT_ONCE_MAX: u32 = 4;
 pub const HASHES_WAITING_MAX: usize = 1_024;
 /// Accounts and sessions kept in memory.
 pub const ACCOUNTS_CACHED_MAX: usize = 10_000;
+/// Bytes of one value in a mail: a name, a link, a reason.
+pub const MAIL_LINE_BYTES_MAX: usize = 8_192;
+/// How long a worker may take over an item of the outbox; longer than any one attempt can take.
+pub const LEASE_MS: i64 = 120_000;
+/// Attempts at an item of the outbox, about five hours in all; then it is given up.
+pub const ATTEMPTS_MAX: i64 = 12;
+/// The wait after the first attempt that failed; it doubles from one to the next.
+pub const RETRY_FIRST_MS: i64 = 30_000;
+/// The longest wait between two attempts, before a quarter more or less.
+pub const RETRY_MS_MAX: i64 = 3_600_000;
+/// Characters kept of the reason why an attempt failed.
+pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;

@@ -216,14 +216,20 @@ mod tests {
 
     #[test]
     fn a_hash_says_how_it_was_made_and_differs_each_time() {
-        let (one, two) = (hashed("attempt").expect("hashes"), hashed("attempt").expect("hashes"));
+        let (one, two) = (
+            hashed("attempt").expect("hashes"),
+            hashed("attempt").expect("hashes"),
+        );
         assert!(one.starts_with(PARAMETERS), "{one}");
         assert_ne!(one, two);
         assert_eq!(
             checked("attempt", Some(one.clone())).expect("checks"),
             Checked::Right { rehashed: None }
         );
-        assert_eq!(checked("Attempt", Some(one)).expect("checks"), Checked::Wrong);
+        assert_eq!(
+            checked("Attempt", Some(one)).expect("checks"),
+            Checked::Wrong
+        );
         assert_eq!(checked("attempt", None).expect("checks"), Checked::Wrong);
         assert_eq!(
             checked("\0 the password of nobody \0", None).expect("checks"),

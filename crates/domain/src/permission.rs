@@ -203,7 +203,14 @@ mod tests {
         }
         let text = Permissions::ALL.as_text();
         assert_eq!(Permissions::parse(&text), Some(Permissions::ALL));
-        for unknown in ["edit", "audience:", "audience:x", ":r", "a:b:c", "Edit_Page"] {
+        for unknown in [
+            "edit",
+            "audience:",
+            "audience:x",
+            ":r",
+            "a:b:c",
+            "Edit_Page",
+        ] {
             assert_eq!(Permission::parse(unknown), None, "{unknown}");
         }
     }

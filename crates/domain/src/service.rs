@@ -1,19 +1,27 @@
 //! The domain as dialects, console, command line and jobs hold it: the store, the clock, randomness, tokens and limits.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Meta, SigningKey, Store, Stored, Tx, Verdict};
+use tokio::sync::Notify;
 
 use crate::{
     access::CachedCredential,
     caller::{Context, Keyed},
     clock::Clock,
-    error::{Error, Result},
     directory::Directory,
+    error::{Error, Result},
     identity_provider::IdentityProvider,
     limits,
+    outbound::{Outbound, OutboundRefused},
     password::Passwords,
     random::{Random, hex},
     rate::{Rate, RateLimit, Rates},
@@ -35,6 +43,23 @@ pub struct Options {
     pub public_url: String,
     /// Whom accounts may come from.
     pub providers: Vec<IdentityProvider>,
+    /// Reaches other servers.
+    pub outbound: Arc<dyn Outbound>,
+}
+
+impl Options {
+    /// No limits of requests, no providers, no way out of the server, and tokens of 15 minutes.
+    pub fn closed(clock: Clock, random: Random) -> Options {
+        Options {
+            clock,
+            random,
+            rate_limits: HashMap::new(),
+            token_life_s: 900,
+            public_url: "http://127.0.0.1:8080".into(),
+            providers: Vec::new(),
+            outbound: Arc::new(OutboundRefused),
+        }
+    }
 }
 
 /// All verbs are methods of this. Cloning shares it.
@@ -54,6 +79,8 @@ struct Inner {
     directories: Mutex<HashMap<i64, Arc<Mutex<Directory>>>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
+    /// Told when a command of this process has put something into the outbox.
+    outbox_queued: Notify,
 }
 
 impl Domain {
@@ -75,6 +102,7 @@ impl Domain {
             passwords: Passwords::default(),
             directories: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
+            outbox_queued: Notify::new(),
             store,
             options,
         })))
@@ -99,6 +127,10 @@ impl Domain {
 
     pub(crate) fn random(&self) -> &Random {
         &self.0.options.random
+    }
+
+    pub(crate) fn outbox_queued(&self) -> &Notify {
+        &self.0.outbox_queued
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
@@ -160,6 +192,26 @@ impl Domain {
             command_id: hex(&self.0.command_ids.bytes::<16>()?),
             weight,
         };
+        let queued = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&queued);
+        let run = move |tx: &mut Tx<'_, '_>| {
+            let verdict = run(tx)?;
+            noted.store(tx.has_queued(), Ordering::Relaxed);
+            Ok(verdict)
+        };
+        let answer = self.run(context, meta, run).await;
+        // Only now is there something for the worker to find.
+        if queued.load(Ordering::Relaxed) {
+            self.outbox_queued().notify_one();
+        }
+        answer
+    }
+
+    async fn run<T, F>(&self, context: &Context, meta: Meta, mut run: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, Error>> + Send + 'static,
+    {
         let workspace = context.caller.workspace;
         let Some(keyed) = context.idempotency.clone() else {
             return self.store().command(workspace, meta, run).await;

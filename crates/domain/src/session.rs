@@ -134,7 +134,9 @@ impl Domain {
         let account = account.filter(|account| account.active);
         let (Some(account), Checked::Right { rehashed }) = (&account, checked) else {
             let id = account.map(|account| account.id);
-            return self.sign_in_failed(&context, id, by_account, by_address).await;
+            return self
+                .sign_in_failed(&context, id, by_account, by_address)
+                .await;
         };
         let id = account.id;
         let (signed_in, session) = self
@@ -375,7 +377,12 @@ impl Domain {
         self.store()
             .read(caller.workspace, move |read| {
                 find(read, &AccountRef::Id(account))?;
-                Ok(store::sessions_live(read, account, now, limits::SESSIONS_MAX)?)
+                Ok(store::sessions_live(
+                    read,
+                    account,
+                    now,
+                    limits::SESSIONS_MAX,
+                )?)
             })
             .await
     }

@@ -71,7 +71,11 @@ pub(crate) fn count(tx: &mut Tx<'_, '_>, key: ThrottleKey, an_hour_max: i64) -> 
     let before = store::throttle_get(tx, &key.0)?;
     // Here `free_at` is when the hour began, and lies in the past.
     let anew = before.failures == 0 || now - before.free_at >= HOUR_MS;
-    let (counted, began) = if anew { (1, now) } else { (before.failures + 1, before.free_at) };
+    let (counted, began) = if anew {
+        (1, now)
+    } else {
+        (before.failures + 1, before.free_at)
+    };
     if counted > an_hour_max {
         return Ok(false);
     }

@@ -201,9 +201,21 @@ mod tests {
             .verify::<Claims>(&["one"], &issued.token, 10_000)
             .expect("verifies");
         assert_eq!((claims.ws, claims.sub.as_str()), (3, "4"));
-        assert!(tokens.verify::<Claims>(&["one"], &issued.token, 909_999).is_some());
-        assert!(tokens.verify::<Claims>(&["one"], &issued.token, 910_000).is_none());
-        assert!(tokens.verify::<Claims>(&["other"], &issued.token, 10_000).is_none());
+        assert!(
+            tokens
+                .verify::<Claims>(&["one"], &issued.token, 909_999)
+                .is_some()
+        );
+        assert!(
+            tokens
+                .verify::<Claims>(&["one"], &issued.token, 910_000)
+                .is_none()
+        );
+        assert!(
+            tokens
+                .verify::<Claims>(&["other"], &issued.token, 10_000)
+                .is_none()
+        );
     }
 
     #[test]
@@ -240,9 +252,15 @@ mod tests {
             format!("{none}.{body}.AAAA"),
             format!("{other}.{body}.AAAA"),
         ] {
-            assert!(ours.verify::<Claims>(&["one"], &forged, 0).is_none(), "{forged}");
+            assert!(
+                ours.verify::<Claims>(&["one"], &forged, 0).is_none(),
+                "{forged}"
+            );
         }
-        assert!(ours.verify::<Claims>(&["one"], &good[..good.len() - 2], 0).is_none());
+        assert!(
+            ours.verify::<Claims>(&["one"], &good[..good.len() - 2], 0)
+                .is_none()
+        );
         assert!(ours.verify::<Claims>(&["one"], "", 0).is_none());
     }
 }

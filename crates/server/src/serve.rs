@@ -21,7 +21,7 @@ pub fn serve(config: &Config) -> Result<()> {
     let store = start::open_store(config, &clock, fresh.master, fresh.database_id)?;
     let runtime = start::runtime(config.worker_threads)?;
     runtime.block_on(async {
-        let domain = start::start_domain(config, store, clock, fresh.random).await?;
+        let domain = start::start_domain(config, store, clock, fresh.random, bound.url()).await?;
         let (_, token) = first_start(&domain).await?;
         if let Some(token) = token {
             output::line(&welcome(&bound.url(), &token))?;
@@ -49,7 +49,7 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
-    let app = App::new(domain, config.hosts.clone(), config.request_time_max);
+    let app = App::new(domain, config);
     tracing::info!(
         url,
         data,

@@ -26,6 +26,7 @@ mod keys;
 mod ledger;
 mod load;
 mod migrations;
+mod outbox;
 mod postgres_engine;
 mod read;
 mod seal;
@@ -45,8 +46,8 @@ pub use account::{
 };
 pub use account_group::{
     Group, group_by_uid, group_delete, group_get, group_ids_of_account, group_insert,
-    group_member_delete, group_member_insert, group_members, group_memberships, group_memberships_between, group_update,
-    groups_all, groups_of_account,
+    group_member_delete, group_member_insert, group_members, group_memberships,
+    group_memberships_between, group_update, groups_all, groups_of_account,
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
@@ -72,13 +73,17 @@ pub use identity::{IdentityConflict, conflict_note, conflicts_page};
 pub use installation::Installation;
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use migrations::SCHEMA_VERSION;
+pub use outbox::{
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
+    outbox_get, outbox_insert, outbox_page, outbox_retry,
+};
 pub use read::Read;
 pub use seal::{MasterKey, Sealer};
 pub use session::{
-    AccountIdentity, AccountToken, Session, account_identities, account_identities_between, account_identity_delete, account_identity_get,
-    account_identity_insert, account_token_get, account_token_insert, account_tokens_delete,
-    account_ways_in_delete, session_end, session_get, session_insert, session_seen, sessions_end,
-    sessions_end_oldest, sessions_live, sessions_sweep,
+    AccountIdentity, AccountToken, Session, account_identities, account_identities_between,
+    account_identity_delete, account_identity_get, account_identity_insert, account_token_get,
+    account_token_insert, account_tokens_delete, account_ways_in_delete, session_end, session_get,
+    session_insert, session_seen, sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
 };
 pub use store::{Options, Progress, Store};
 pub use throttle::{Throttle, throttle_delete, throttle_get, throttle_put, throttle_sweep};

@@ -7,7 +7,7 @@ use crate::{
     connection::{Connection, Mode},
     consent, credential,
     folder::DatabaseUrl,
-    head, idempotency, identity, installation, keys, ledger, migrations, session, throttle,
+    head, idempotency, identity, installation, keys, ledger, migrations, outbox, session, throttle,
     value::{Param, Value},
     verify, workspace,
 };
@@ -30,6 +30,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("migrations", migrations::STATEMENTS),
     ("session", session::STATEMENTS),
     ("throttle", throttle::STATEMENTS),
+    ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];

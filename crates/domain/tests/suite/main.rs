@@ -3,5 +3,6 @@
 mod keeping;
 mod lost_commit;
 mod model;
+mod outbox;
 mod support;
 mod verbs;
