@@ -22,6 +22,7 @@ mod mailer;
 mod maintenance;
 mod metrics;
 mod outbound;
+mod outbox;
 mod outbox_worker;
 mod output;
 mod people;
