@@ -50,6 +50,12 @@ pub enum Denied {
     EveryStructure,
     /// The caller's credential lacks this scope.
     Scope(Scope),
+    /// Only an administrator may do this.
+    Administrator,
+    /// The account lacks the permission for this.
+    Permission,
+    /// Nobody would be left who administers the workspace.
+    LastAdministrator,
 }
 
 impl fmt::Display for Denied {
@@ -61,6 +67,11 @@ impl fmt::Display for Denied {
             Denied::EveryStructure => {
                 f.write_str("Only a credential for every structure may do this.")
             }
+            Denied::Administrator => f.write_str("Only an administrator may do this."),
+            Denied::Permission => f.write_str("This account lacks the permission for this."),
+            Denied::LastAdministrator => f.write_str(
+                "Nobody would be left who administers this workspace: make somebody else an administrator first.",
+            ),
             Denied::Scope(scope) => {
                 write!(f, "This credential lacks the scope {}.", scope.as_str())
             }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     limits,
+    money::Money,
 };
 
 /// The languages that mail is written in.
@@ -50,8 +51,8 @@ impl fmt::Debug for Envelope {
 /// An amount before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmountChange {
-    pub old: i64,
-    pub new: i64,
+    pub old: Money,
+    pub new: Money,
 }
 
 /// What a mail says.
@@ -252,24 +253,32 @@ fn values(mail: &Mail) -> Value {
 }
 
 fn amounts(change: AmountChange) -> Value {
-    let difference = i128::from(change.new) - i128::from(change.old);
+    let (old, new) = (change.old.thousandths(), change.new.thousandths());
+    let difference = new.saturating_sub(old);
     let sign = if difference > 0 { "+" } else { "" };
     context! {
-        old => thousands(i128::from(change.old)),
-        new => thousands(i128::from(change.new)),
-        difference => format!("{sign}{}", thousands(difference)),
+        old => grouped(old),
+        new => grouped(new),
+        difference => format!("{sign}{}", grouped(difference)),
     }
 }
 
-/// With commas, as both languages write numbers.
-fn thousands(number: i128) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
+/// An amount with commas between thousands, as both languages write it, and decimals where it has some.
+fn grouped(thousandths: i64) -> String {
+    let (units, decimals) = (
+        thousandths.unsigned_abs() / 1_000,
+        thousandths.unsigned_abs() % 1_000,
+    );
+    let digits = units.to_string();
+    let mut text = String::from(if thousandths < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
+    }
+    if decimals > 0 {
+        text.push_str(format!(".{decimals:03}").trim_end_matches('0'));
     }
     text
 }
@@ -295,18 +304,21 @@ mod tests {
             Mail::Reset { link: link() },
             Mail::BudgetChanged {
                 budget: Some(AmountChange {
-                    old: 0,
-                    new: 1_500_000,
+                    old: Money::ZERO,
+                    new: Money::from_thousandths(1_500_000_500),
                 }),
                 credit: None,
                 reason: "first <order>".into(),
             },
             Mail::BudgetChanged {
                 budget: Some(AmountChange {
-                    old: i64::MIN,
-                    new: i64::MAX,
+                    old: Money::from_thousandths(i64::MIN),
+                    new: Money::from_thousandths(i64::MAX),
                 }),
-                credit: Some(AmountChange { old: 20, new: 5 }),
+                credit: Some(AmountChange {
+                    old: Money::from_thousandths(20_000),
+                    new: Money::from_thousandths(5_250),
+                }),
                 reason: String::new(),
             },
         ]
@@ -351,7 +363,7 @@ mod tests {
         assert_eq!(made.subject, "Your budget has changed");
         assert_eq!(
             made.text,
-            "Hello,\n\nan administrator has changed your Throng account:\n\n  Budget: 0 -> 1,500,000 (+1,500,000)\n\n\
+            "Hello,\n\nan administrator has changed your Throng account:\n\n  Budget: 0 -> 1,500,000.5 (+1,500,000.5)\n\n\
              Reason: first <order>\n\nIf you have questions, please ask your administrator.\n"
         );
         assert!(made.html.contains("first &lt;order&gt;"));

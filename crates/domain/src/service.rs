@@ -17,11 +17,15 @@ use crate::{
     access::CachedCredential,
     caller::{Context, Keyed},
     clock::Clock,
+    directory::Directory,
     error::{Error, Result},
+    identity_provider::IdentityProvider,
     limits,
-    outbound::Outbound,
+    outbound::{Outbound, OutboundRefused},
+    password::Passwords,
     random::{Random, hex},
     rate::{Rate, RateLimit, Rates},
+    session::KnownAccounts,
     token::Tokens,
 };
 
@@ -35,8 +39,27 @@ pub struct Options {
     pub rate_limits: HashMap<String, RateLimit>,
     /// How long an access token is good for.
     pub token_life_s: u64,
+    /// Where people reach the server, without a slash at the end: what the links of mails begin with.
+    pub public_url: String,
+    /// Whom accounts may come from.
+    pub providers: Vec<IdentityProvider>,
     /// Reaches other servers.
     pub outbound: Arc<dyn Outbound>,
+}
+
+impl Options {
+    /// No limits of requests, no providers, no way out of the server, and tokens of 15 minutes.
+    pub fn closed(clock: Clock, random: Random) -> Options {
+        Options {
+            clock,
+            random,
+            rate_limits: HashMap::new(),
+            token_life_s: 900,
+            public_url: "http://127.0.0.1:8080".into(),
+            providers: Vec::new(),
+            outbound: Arc::new(OutboundRefused),
+        }
+    }
 }
 
 /// All verbs are methods of this. Cloning shares it.
@@ -51,6 +74,9 @@ struct Inner {
     tokens: Tokens,
     credentials: Mutex<HashMap<(i64, i64), CachedCredential>>,
     slugs: Mutex<HashMap<String, i64>>,
+    known_accounts: KnownAccounts,
+    passwords: Passwords,
+    directories: Mutex<HashMap<i64, Arc<Mutex<Directory>>>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
     /// Told when a command of this process has put something into the outbox.
@@ -72,6 +98,9 @@ impl Domain {
             rates: Rates::new(&options.rate_limits),
             credentials: Mutex::new(HashMap::new()),
             slugs: Mutex::new(HashMap::new()),
+            known_accounts: KnownAccounts::default(),
+            passwords: Passwords::default(),
+            directories: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
             outbox_queued: Notify::new(),
             store,
@@ -116,6 +145,28 @@ impl Domain {
         &self.0.credentials
     }
 
+    pub(crate) fn known_accounts(&self) -> &KnownAccounts {
+        &self.0.known_accounts
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn public_url(&self) -> &str {
+        &self.0.options.public_url
+    }
+
+    pub(crate) fn providers(&self) -> &[IdentityProvider] {
+        &self.0.options.providers
+    }
+
+    /// The workspace's directory of accounts; empty until it is first refreshed.
+    pub(crate) fn directory(&self, workspace: i64) -> Arc<Mutex<Directory>> {
+        let mut directories = self.0.directories.lock();
+        Arc::clone(directories.entry(workspace).or_default())
+    }
+
     pub(crate) fn slugs(&self) -> &Mutex<HashMap<String, i64>> {
         &self.0.slugs
     }
@@ -135,7 +186,7 @@ impl Domain {
     {
         let meta = Meta {
             time: self.now_ms(),
-            actor: context.caller.credential,
+            actor: context.caller.actor(),
             verb,
             request_id: context.request_id.clone(),
             command_id: hex(&self.0.command_ids.bytes::<16>()?),
@@ -166,7 +217,7 @@ impl Domain {
             return self.store().command(workspace, meta, run).await;
         };
         let sealer = self.store().sealer().clone();
-        let credential = context.caller.credential;
+        let credential = context.caller.actor();
         self.store()
             .command(workspace, meta, move |tx| {
                 let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);

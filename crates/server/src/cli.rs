@@ -147,7 +147,10 @@ fn serve_help() -> String {
     }
     text.push_str(
         "\n  [[hosts]]           in the file only: a DNS name alone switches a client over\n      \
-         name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\"\n",
+         name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\"\n\
+         \n  [[identity_providers]]  in the file only: OpenID Connect, from which accounts may come\n      \
+         uid, issuer, client_id, client_secret or client_secret_file; workspace = \"SLUG\", create_accounts = false,\n      \
+         link_by_email = false, role = \"advertiser\"\n",
     );
     text
 }
@@ -337,6 +340,8 @@ fn print_config(settings: &Settings, as_json: bool) -> Result<()> {
             keys::HOSTS.to_owned(),
             json!({"value": hosts, "origin": settings.hosts_origin.to_string()}),
         );
+        let providers: Vec<_> = settings.providers.iter().map(|one| &one.uid).collect();
+        values.insert(keys::PROVIDERS.to_owned(), json!({"value": providers}));
         return output::json(&serde_json::Value::Object(values));
     }
     let mut rows: Vec<Vec<String>> = Vec::new();

@@ -98,7 +98,7 @@ pub fn demo(options: &Options) -> Result<()> {
     let store = start::open_store(&config, &clock, fresh.master, fresh.database_id)?;
     let runtime = start::runtime(config.worker_threads)?;
     runtime.block_on(async {
-        let domain = start::start_domain(&config, store, clock, fresh.random).await?;
+        let domain = start::start_domain(&config, store, clock, fresh.random, bound.url()).await?;
         let made = match kept {
             Some(made) => reuse(made, options),
             None => make(&domain, options, &config.data).await?,

@@ -61,7 +61,7 @@ impl std::fmt::Debug for App {
 impl App {
     pub fn new(domain: Domain, config: &Config) -> App {
         let metrics = Arc::new(Metrics::new());
-        let router = router(&domain, &metrics);
+        let router = router(&domain, config.dialects, &metrics);
         App(Arc::new(Inner {
             router,
             domain,
@@ -189,7 +189,7 @@ impl App {
 }
 
 /// The dialects' routes and the server's own.
-fn router(domain: &Domain, metrics: &Arc<Metrics>) -> Router {
+fn router(domain: &Domain, options: dialects::Options, metrics: &Arc<Metrics>) -> Router {
     let (pinged, told) = (domain.clone(), domain.clone());
     let metrics = Arc::clone(metrics);
     Router::new()
@@ -199,7 +199,7 @@ fn router(domain: &Domain, metrics: &Arc<Metrics>) -> Router {
             "/metrics",
             get(move || metrics_text(metrics.clone(), told.clone())),
         )
-        .merge(crate::start::dialect_routes(domain))
+        .merge(crate::start::dialect_routes(domain, options))
         .fallback(|| async { no_route() })
         .method_not_allowed_fallback(|| async {
             problem(

@@ -25,7 +25,7 @@ pub fn serve(config: &Config) -> Result<()> {
     let store = start::open_store(config, &clock, fresh.master, fresh.database_id)?;
     let runtime = start::runtime(config.worker_threads)?;
     runtime.block_on(async {
-        let domain = start::start_domain(config, store, clock, fresh.random).await?;
+        let domain = start::start_domain(config, store, clock, fresh.random, bound.url()).await?;
         let (_, token) = first_start(&domain).await?;
         if let Some(token) = token {
             output::line(&welcome(&bound.url(), &token))?;

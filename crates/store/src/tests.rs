@@ -3,27 +3,33 @@
 use std::path::Path;
 
 use crate::{
-    activity, audience, change, checkpoint,
+    account, account_group, activity, audience, change, checkpoint,
     connection::{Connection, Mode},
-    credential,
+    consent, credential,
     folder::DatabaseUrl,
-    head, idempotency, identity, installation, keys, migrations, outbox,
+    head, idempotency, identity, installation, keys, ledger, migrations, outbox, session, throttle,
     value::{Param, Value},
     verify, workspace,
 };
 
 const STATEMENTS: &[(&str, &[&str])] = &[
+    ("account", account::STATEMENTS),
+    ("account_group", account_group::STATEMENTS),
     ("activity", activity::STATEMENTS),
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("consent", consent::STATEMENTS),
     ("credential", credential::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
     ("installation", installation::STATEMENTS),
     ("keys", keys::STATEMENTS),
+    ("ledger", ledger::STATEMENTS),
     ("migrations", migrations::STATEMENTS),
+    ("session", session::STATEMENTS),
+    ("throttle", throttle::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
     ("workspace", workspace::STATEMENTS),

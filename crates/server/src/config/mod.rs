@@ -3,13 +3,14 @@
 
 mod hosts;
 pub mod keys;
+mod providers;
 mod settings;
 mod values;
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use dialects::mount::Hosts;
-use domain::RateLimit;
+use domain::{IdentityProvider, RateLimit};
 use lettre::message::Mailbox;
 
 pub use settings::{Given, Settings};
@@ -47,6 +48,10 @@ pub struct Config {
     /// By dialect; one that is absent has no limit.
     pub rate_limits: HashMap<String, RateLimit>,
     pub token_life: Duration,
+    /// Where people reach the server, without a slash at the end; empty until the listener is bound.
+    pub public_url: String,
+    pub providers: Vec<IdentityProvider>,
+    pub dialects: dialects::Options,
     pub connections_max: usize,
     pub request_time_max: Duration,
     pub header_time_max: Duration,
@@ -95,6 +100,23 @@ impl Config {
             log_level: parsed(settings, "log.level", values::log_level)?,
             rate_limits,
             token_life: parsed(settings, "token_life", values::duration)?,
+            public_url: text("public_url").trim_end_matches('/').to_owned(),
+            providers: settings.providers.clone(),
+            dialects: dialects::Options {
+                a2: dialects::a2::Options {
+                    token_life_s: parsed(settings, "a2.token_life", values::duration)?
+                        .as_secs()
+                        .max(1),
+                    consents_open: parsed(settings, "a2.consents", values::consents_open)?,
+                },
+                opendatasoft: dialects::opendatasoft::Options {
+                    expanded_groups: parsed(
+                        settings,
+                        "opendatasoft.expanded_groups",
+                        values::expanded_groups,
+                    )?,
+                },
+            },
             connections_max: parsed(settings, "connections_max", |text| {
                 values::number(text, 1, 1_000_000)
             })?,

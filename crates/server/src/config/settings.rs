@@ -8,10 +8,12 @@ use std::{
 };
 
 use dialects::mount::Hosts;
+use domain::IdentityProvider;
 
 use super::{
     hosts,
-    keys::{self, HOSTS, KEYS},
+    keys::{self, HOSTS, KEYS, PROVIDERS},
+    providers,
 };
 use crate::failure::{Failure, Result};
 
@@ -59,6 +61,7 @@ pub struct Settings {
     values: BTreeMap<&'static str, Setting>,
     pub hosts: Hosts,
     pub hosts_origin: Origin,
+    pub providers: Vec<IdentityProvider>,
 }
 
 impl Settings {
@@ -71,6 +74,7 @@ impl Settings {
             values: KEYS.iter().map(|key| (key.name, default(key))).collect(),
             hosts: Hosts::new(),
             hosts_origin: Origin::Default,
+            providers: Vec::new(),
         }
     }
 
@@ -200,6 +204,10 @@ impl Settings {
                     self.hosts = hosts::parse(value)
                         .map_err(|reason| Failure::usage(format!("{origin}: {reason}")))?;
                     self.hosts_origin = origin.clone();
+                }
+                _ if name == PROVIDERS => {
+                    self.providers = providers::parse(value)
+                        .map_err(|reason| Failure::usage(format!("{origin}: {reason}")))?;
                 }
                 toml::Value::Table(inner) => self.set_table(&name, inner, path)?,
                 toml::Value::String(text) => self.set(&name, text.clone(), origin.clone())?,

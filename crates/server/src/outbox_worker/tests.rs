@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{
-    Caller, Clock, Envelope, Language, Mail, Options, OutboundRefused, Random, mail_queue,
-};
+use domain::{Caller, Clock, Envelope, Language, Mail, Options, Random, mail_queue};
 use store::{DataFolder, DatabaseUrl, MasterKey, Meta, Store, Verdict};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -47,13 +45,7 @@ async fn house() -> House {
         let folder = DataFolder::open(folder.path()).expect("the folder opens");
         Store::open(folder, options, &mut |_, _, _| {}).expect("the store opens")
     });
-    let options = Options {
-        clock: clock.clone(),
-        random: Random::system(),
-        rate_limits: HashMap::new(),
-        token_life_s: 900,
-        outbound: Arc::new(OutboundRefused),
-    };
+    let options = Options::closed(clock.clone(), Random::system());
     let domain = Domain::start(store, options).await.expect("starts");
     domain.workspace_default().await.expect("a workspace");
     House {
