@@ -270,6 +270,22 @@ impl Domain {
             .await
     }
 
+    /// An account, or nothing where there is none such. For administrators.
+    pub async fn account_find(
+        &self,
+        caller: &Caller,
+        which: AccountRef,
+    ) -> Result<Option<AccountView>> {
+        caller.need_administrator()?;
+        self.store()
+            .read(caller.workspace, move |read| match find(read, &which) {
+                Ok(found) => view(read, found).map(Some),
+                Err(Error::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            })
+            .await
+    }
+
     /// The account that calls. A credential without one is *forbidden*.
     pub fn account_me(&self, caller: &Caller) -> Result<Arc<AccountView>> {
         caller
@@ -321,7 +337,8 @@ impl Domain {
             .await
     }
 
-    /// [`Self::account_export`] of one role, for an administrator, or for an account that may list advertisers.
+    /// [`Self::account_export`] of one role, for an administrator, or for an account that may list advertisers. Empty only
+    /// where no more follow.
     pub async fn account_export_of(
         &self,
         caller: &Caller,
@@ -335,8 +352,19 @@ impl Domain {
         }
         self.store()
             .read(caller.workspace, move |read| {
-                let accounts = store::account_page(read, after, limits::PAGE_ITEMS_MAX as i64)?;
-                views(read, accounts)
+                let mut after = after;
+                loop {
+                    let page = store::account_page(read, after, limits::PAGE_ITEMS_MAX as i64)?;
+                    let Some(last) = page.last() else {
+                        return Ok(Vec::new());
+                    };
+                    after = last.id;
+                    let mut found = views(read, page)?;
+                    found.retain(|account| account.role() == role);
+                    if !found.is_empty() {
+                        return Ok(found);
+                    }
+                }
             })
             .await
     }

@@ -7,7 +7,9 @@ use store::{Account, LedgerEntry, Tx, Verdict};
 
 use crate::{
     account::{AccountRef, AccountView, CallLimit, Role, find, view},
-    account_new::{merged, not_negative, note_money, short_name, taken, valid_username},
+    account_new::{
+        dropped_detail, merged, not_negative, note_money, short_name, taken, valid_username,
+    },
     audience::valid_name,
     caller::{Caller, Context},
     email::Email,
@@ -100,12 +102,7 @@ impl Domain {
             let before = find(tx, &AccountRef::Id(id))?;
             let after = change.apply(tx, before.clone(), caller.session)?;
             keep_an_administrator(tx, had)?;
-            let detail = if dropped.is_empty() {
-                String::new()
-            } else {
-                format!("dropped={}", dropped.join(","))
-            };
-            store::activity_insert(tx, Some(id), &detail)?;
+            store::activity_insert(tx, Some(id), &dropped_detail(&dropped))?;
             let after = view(tx, after)?;
             change.tell(tx, &sealer, &before, &after, caller.account == Some(id))?;
             Ok(Verdict::Done(after))

@@ -64,6 +64,43 @@ impl AccountNew {
     }
 }
 
+impl AccountNew {
+    /// The names of what it says that nobody gives themselves.
+    fn reserved(&self) -> Vec<&'static str> {
+        let given = [
+            ("administrator", self.permissions.administers()),
+            ("active", !self.active),
+            ("verified", self.verified),
+            (
+                "site_permissions",
+                !self
+                    .permissions
+                    .and(Permissions::SITE)
+                    .without(Permissions::ADMINISTER)
+                    .is_empty(),
+            ),
+            (
+                "resource_permissions",
+                !self.permissions.and(Permissions::RESOURCE).is_empty(),
+            ),
+            ("groups", !self.groups.is_empty()),
+            ("call_limit", self.call_limit.is_some()),
+            ("budget", self.budget != Money::ZERO),
+            ("credit", self.credit != Money::ZERO),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
+}
+
+/// What the activity log says of fields that were left out.
+pub(crate) fn dropped_detail(names: &[&str]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("dropped={}", names.join(","))
+}
+
 /// How a new account will come in.
 #[derive(Debug, Clone)]
 pub enum Entrance {
@@ -252,6 +289,7 @@ pub(crate) fn insert(
     tx: &mut Tx<'_, '_>,
     prepared: &Prepared,
     opened: &Opened,
+    detail: &str,
 ) -> Result<AccountView> {
     let mut row = prepared.row.clone();
     if let Opened::Provider(AccountIdentity {
@@ -285,7 +323,7 @@ pub(crate) fn insert(
             note_money(tx, row.id, kind, amount, amount, "opening")?;
         }
     }
-    store::activity_insert(tx, Some(row.id), "")?;
+    store::activity_insert(tx, Some(row.id), detail)?;
     view(tx, row)
 }
 
@@ -358,12 +396,13 @@ impl Domain {
         entrance: Entrance,
     ) -> Result<AccountView> {
         context.caller.need_administrator()?;
-        self.account_insert(context, "account_create", &new, entrance)
+        self.account_insert(context, "account_create", &new, entrance, String::new())
             .await
     }
 
     /// Somebody makes an account for themselves, which is active, not verified, and neither an administrator nor of any
-    /// permission, group, budget or credit, whatever `new` says. At most so many from one address in an hour.
+    /// permission, group, budget or credit, whatever `new` says; the activity log says what it said of these. At most so
+    /// many from one address in an hour.
     pub async fn account_register(
         &self,
         visit: &Visit,
@@ -376,6 +415,7 @@ impl Domain {
         let context = self.visit(visit).await?;
         self.throttle_visits(&context, visit, "account_register")
             .await?;
+        let dropped = new.reserved();
         let new = AccountNew {
             permissions: Permissions::NONE,
             groups: Vec::new(),
@@ -391,6 +431,7 @@ impl Domain {
             "account_register",
             &new,
             Entrance::Password(password),
+            dropped_detail(&dropped),
         )
         .await
     }
@@ -401,13 +442,14 @@ impl Domain {
         verb: &'static str,
         new: &AccountNew,
         entrance: Entrance,
+        detail: String,
     ) -> Result<AccountView> {
         let prepared = prepare(new)?;
         let opened = self.open_entrance(context, &prepared, entrance).await?;
         let sealer = self.store().sealer().clone();
         self.command(context, verb, 1, move |tx| {
             room(tx, 1)?;
-            let made = insert(tx, &prepared, &opened)?;
+            let made = insert(tx, &prepared, &opened, &detail)?;
             Ok(Verdict::Done(enter(tx, &sealer, made, &opened)?))
         })
         .await
@@ -499,7 +541,7 @@ impl Domain {
             for one in &ready {
                 bulk.push(match one {
                     Err(refusal) => Err(refusal.clone()),
-                    Ok((prepared, opened)) => match insert(tx, prepared, opened) {
+                    Ok((prepared, opened)) => match insert(tx, prepared, opened, "") {
                         Ok(made) => Ok(enter(tx, &sealer, made, opened)?),
                         Err(error) => Err(Refusal::of(error)?),
                     },

@@ -174,6 +174,14 @@ impl Caller {
         Err(Error::Forbidden(Denied::Administrator))
     }
 
+    /// For what an account may do of itself and an administrator of any.
+    pub fn need_own(&self, account: i64) -> Result<()> {
+        if self.account == Some(account) {
+            return Ok(());
+        }
+        self.need_administrator()
+    }
+
     pub(crate) fn need(&self, scope: Scope) -> Result<()> {
         if self.scopes.has(scope) {
             return Ok(());

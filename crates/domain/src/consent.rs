@@ -141,6 +141,7 @@ impl Domain {
         let context = self.visit(visit).await?;
         self.store()
             .read(context.caller.workspace, move |read| {
+                find(read, &AccountRef::Id(account))?;
                 Ok(store::consents_of(
                     read,
                     account,

@@ -153,6 +153,7 @@ impl Domain {
         code: &str,
     ) -> Result<SignedIn> {
         let workspace = self.visit(visit).await?.caller.workspace;
+        let provider = self.provider(workspace, uid).await?;
         let sealed = URL_SAFE_NO_PAD.decode(kept).map_err(|_| bad_state())?;
         let plain = self
             .store()
@@ -165,7 +166,6 @@ impl Domain {
         if !same || kept.workspace != workspace || kept.provider != uid || kept.expires <= now {
             return Err(bad_state());
         }
-        let provider = self.provider(workspace, uid).await?;
         let (openid, outbound) = (self.openid(), self.outbound());
         let token = openid
             .exchange(
@@ -312,7 +312,7 @@ impl Comer {
         let prepared = self.prepared.as_ref().ok_or(BAD_SIGN_IN)?;
         room(tx, 1)?;
         let identity = self.identity(tx, 0);
-        let made = insert(tx, prepared, &Opened::Provider(identity.clone()))?.account;
+        let made = insert(tx, prepared, &Opened::Provider(identity.clone()), "")?.account;
         let identity = AccountIdentity {
             account: made.id,
             ..identity

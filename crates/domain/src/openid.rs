@@ -232,11 +232,12 @@ impl Openid {
         let methods = &configuration.token_endpoint_auth_methods_supported;
         let has = |method: &str| methods.iter().any(|known| known == method);
         let in_body = has("client_secret_post") && !has("client_secret_basic");
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", redirect_uri)
-            .append_pair("code_verifier", verifier);
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier),
+        ];
         let mut headers = vec![
             ("accept", "application/json".to_owned()),
             (
@@ -245,16 +246,20 @@ impl Openid {
             ),
         ];
         if in_body {
-            form.append_pair("client_id", &provider.client_id)
-                .append_pair("client_secret", &provider.client_secret);
+            fields.push(("client_id", &provider.client_id));
+            fields.push(("client_secret", &provider.client_secret));
         } else {
             headers.push(("authorization", basic(provider)));
         }
+        // In one expression: a serializer cannot be kept while other threads may run this.
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = OutboundRequest {
             method: OutboundMethod::Post,
             url: configuration.token_endpoint.clone(),
             headers,
-            body: form.finish().into_bytes(),
+            body: body.into_bytes(),
             bytes_max: ANSWER_BYTES_MAX,
             time_max: ANSWER_TIME_MAX,
         };

@@ -112,8 +112,11 @@ impl Domain {
         let workspace = context.caller.workspace;
         let email_key = match Email::parse(email) {
             Ok(email) => email.key().to_owned(),
-            // Nobody has it, and it costs the same time.
-            Err(_) => email.chars().take(limits::EMAIL_BYTES_MAX).collect(),
+            // Nobody has it, and it costs the same time. No address begins like this, and no engine keeps a NUL.
+            Err(_) => std::iter::once('\u{fffd}')
+                .chain(email.chars().filter(|c| *c != '\0'))
+                .take(limits::EMAIL_BYTES_MAX)
+                .collect(),
         };
         let by_account = self.throttle_key(workspace, "sign_in", &email_key).await?;
         let by_address = self.address_key(workspace, "sign_in", visit).await?;

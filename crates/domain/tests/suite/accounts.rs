@@ -97,6 +97,7 @@ async fn an_account_signs_in_and_out_and_its_token_ends() {
             ("ann@example.org", "another password"),
             ("nobody@example.org", PASSWORD),
             ("not an address", PASSWORD),
+            ("ann@example.org\0", PASSWORD),
         ] {
             let refused = domain
                 .sign_in(&visit(), &DOOR, email, password.into())
@@ -379,7 +380,7 @@ async fn an_address_is_verified_once() {
             .expect("verifies");
         assert!(view.account.verified);
         let again = domain.verification_confirm(&visit(), &token).await;
-        assert!(matches!(again, Err(Error::Invalid(_))));
+        assert!(matches!(again, Err(Error::Conflict(_))));
         close(domain).await;
     }
 }
@@ -435,6 +436,79 @@ async fn nobody_raises_their_own_rights() {
                     .contains("dropped=username,active,verified,administrator,role")
             );
         }
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_registers_with_rights_and_the_log_says_who_tried() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        let new = AccountNew {
+            permissions: Permissions::ALL,
+            active: false,
+            verified: true,
+            budget: Money::from_thousandths(1),
+            ..AccountNew::of("eve@example.org")
+        };
+        let made = domain
+            .account_register(&visit(), new, PASSWORD.into())
+            .await
+            .expect("registers");
+        assert!(!made.administers() && made.permissions().is_empty());
+        assert!(made.account.active && !made.account.verified);
+        assert_eq!(made.budget(), Money::ZERO);
+        let log = domain
+            .activity_list(&Caller::server(workspace), None, 1)
+            .await
+            .expect("lists");
+        assert_eq!(
+            log[0].detail,
+            "dropped=administrator,active,verified,site_permissions,resource_permissions,budget"
+        );
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_role_holds_no_other() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        made(&domain, workspace, "root@example.org", Role::Admin).await;
+        let lister = made(&domain, workspace, "lee@example.org", Role::Retailer).await;
+        let ann = made(&domain, workspace, "ann@example.org", Role::Advertiser).await;
+        let lee = signed_in(&domain, "lee@example.org").await;
+        let denied = Err(Error::Forbidden(Denied::Administrator));
+        let asked = domain.account_export_of(&lee.caller, Role::Advertiser, 0);
+        assert_eq!(asked.await, denied);
+        let change = AccountChange {
+            resource_permissions: Permissions::parse("advertiser:list_advertisers"),
+            ..AccountChange::default()
+        };
+        domain
+            .account_update(
+                &server(workspace),
+                AccountRef::Id(lister),
+                change,
+                Excess::Refuse,
+            )
+            .await
+            .expect("allows");
+        let lee = signed_in(&domain, "lee@example.org").await;
+        let of = |role, after| domain.account_export_of(&lee.caller, role, after);
+        let found = of(Role::Advertiser, 0).await.expect("lists");
+        assert_eq!(
+            found.iter().map(|one| one.account.id).collect::<Vec<_>>(),
+            [ann]
+        );
+        assert_eq!(of(Role::Advertiser, ann).await, Ok(vec![]));
+        for role in [Role::Admin, Role::Retailer] {
+            assert_eq!(of(role, 0).await, denied);
+        }
+        let (caller, nobody) = (Caller::server(workspace), AccountRef::Id(99_999));
+        assert_eq!(domain.account_find(&caller, nobody).await, Ok(None));
+        let own = domain.account_find(&lee.caller, AccountRef::Id(lister));
+        assert_eq!(own.await, denied);
         close(domain).await;
     }
 }
@@ -1109,6 +1183,8 @@ async fn consents_are_rows_and_a_set_that_say_the_same() {
             .await
             .expect("deletes");
         assert_eq!(people("2.0.0").await, 0);
+        let gone = domain.consent_list(&visit(), ann).await;
+        assert_eq!(gone, Err(Error::NotFound("account")));
         close(domain).await;
     }
 }
