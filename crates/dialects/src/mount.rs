@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use axum::http::{Request, Uri, header::HOST, uri::PathAndQuery};
+use axum::{
+    extract::OriginalUri,
+    http::{Request, Uri, header::HOST, uri::PathAndQuery},
+};
 use domain::{Domain, Error, Mount};
 
 /// Where the requests for a host name go.
@@ -18,7 +21,8 @@ pub struct HostMount {
 /// The operator's table of host names, lower-case and without port.
 pub type Hosts = HashMap<String, HostMount>;
 
-/// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions.
+/// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions, and the [`OriginalUri`] where
+/// it differs.
 /// A slug that no workspace has is no error here: the dialect refuses every credential under it, in its own words.
 pub async fn resolve<B>(
     domain: &Domain,
@@ -34,10 +38,12 @@ pub async fn resolve<B>(
         return Ok(());
     }
     let rewritten = format!("{prefix}{path}");
-    let mut parts = request.uri().clone().into_parts();
+    let original = request.uri().clone();
+    let mut parts = original.clone().into_parts();
     parts.path_and_query =
         Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
+    request.extensions_mut().insert(OriginalUri(original));
     let mount = match slug {
         Some(slug) => domain.mount(&slug).await?,
         None => Mount::default(),
