@@ -379,7 +379,7 @@ async fn an_address_is_verified_once() {
             .expect("verifies");
         assert!(view.account.verified);
         let again = domain.verification_confirm(&visit(), &token).await;
-        assert!(matches!(again, Err(Error::Invalid(_))));
+        assert!(matches!(again, Err(Error::Conflict(_))));
         close(domain).await;
     }
 }
