@@ -15,6 +15,7 @@ from opendatasoft import scene
 from opendatasoft.client import JSON, Ods, cells, email, in_groups, names, refused, unique
 from support import web
 from support.process import Throng
+from support.waiting import wait_until
 
 PEOPLE = 1000
 
@@ -78,8 +79,7 @@ def test_a_thousand_invitations_killed_half_way(demo: Callable[..., Throng], lau
     with web.connect(url) as connection:
         connection.sendall(web.head("POST", url, {"Authorization": f"Apikey {ods.key}", "Content-Type": JSON, "Content-Length": str(len(body))}) + body)
         if moment == "when the first is there":
-            while not select.select([connection], [], [], 0)[0] and ods.users.get_users(search=word, limit=0).total_count == 0:
-                pass
+            wait_until(lambda: select.select([connection], [], [], 0)[0] or ods.users.get_users(search=word, limit=0).total_count, web.SECONDS, "somebody is invited")
         elif moment == "once it is answered":
             answer = web.read_answer(connection)
             assert answer is not None and answer.status == 200
