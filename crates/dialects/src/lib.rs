@@ -4,12 +4,29 @@
 //! Shared by all: reading a body within limits ([`body`]), what surrounds a request ([`request`]), and the prefixes and host
 //! names that name a workspace ([`mount`]).
 
+pub mod a2;
 pub mod body;
 pub mod criteo;
 pub mod limits;
 pub mod mount;
 pub mod native;
+pub mod opendatasoft;
 pub mod request;
 
 /// The dialects for which a credential can be made.
-pub const DIALECTS: &[&str] = &[domain::NATIVE, criteo::DIALECT];
+pub const DIALECTS: &[&str] = &[
+    domain::NATIVE,
+    criteo::DIALECT,
+    a2::DIALECT,
+    opendatasoft::DIALECT,
+];
+
+/// The dialects whose requests may carry the key of an account.
+pub const KEY_DIALECTS: &[&str] = &[domain::NATIVE, opendatasoft::DIALECT];
+
+/// What an operator may choose of the dialects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    pub a2: a2::Options,
+    pub opendatasoft: opendatasoft::Options,
+}

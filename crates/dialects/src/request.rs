@@ -1,4 +1,6 @@
-//! What surrounds a request and its answer: the request's id, and what the log is told beyond the status.
+//! What surrounds a request and its answer: the request's id, where it comes from, and what the log is told beyond the status.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::Extensions;
 
@@ -23,4 +25,16 @@ pub fn request_id(extensions: &Extensions) -> String {
         .get::<RequestId>()
         .map(|id| id.0.clone())
         .unwrap_or_default()
+}
+
+/// The address that a request comes from, set by the server's outermost layer: the peer's, or the one that a trusted proxy
+/// names. For throttling, never for a decision on what a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// The request's address; the unspecified one where the layer is absent (tests of a dialect alone).
+pub fn client_address(extensions: &Extensions) -> IpAddr {
+    extensions
+        .get::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }

@@ -7,13 +7,17 @@ use store::{Credential, Verdict};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    account::AccountView,
     audience::valid_name,
     caller::{Caller, Context, Mount, Portfolio, Scope, Scopes},
     error::{Error, Result},
     id::{DialectId, IdKind},
-    limits, secret,
+    limits,
+    permission::Permissions,
+    secret,
     service::Domain,
-    token::AccessToken,
+    session::account_caller,
+    token::{AccessToken, Claims},
 };
 
 /// The dialect of API tokens.
@@ -92,7 +96,7 @@ fn view(workspace: i64, credential: Credential) -> CredentialView {
     }
 }
 
-const BAD_CREDENTIAL: Error = Error::Unauthenticated("The credential is not valid.");
+pub(crate) const BAD_CREDENTIAL: Error = Error::Unauthenticated("The credential is not valid.");
 const BAD_TOKEN: Error = Error::Unauthenticated("The token is not valid or has expired.");
 
 impl Domain {
@@ -154,6 +158,9 @@ impl Domain {
                 expires,
                 last_used: None,
                 revoked: None,
+                revoked_reason: None,
+                account: None,
+                permissions: None,
             };
             store::credential_insert(tx, &credential, dialect == NATIVE)?;
             store::activity_insert(tx, Some(credential.id), &format!("dialect={dialect}"))?;
@@ -208,7 +215,7 @@ impl Domain {
             .command(context, "credential_revoke", 1, move |tx| {
                 store::credential_get(tx, id)?.ok_or(Error::NotFound("credential"))?;
                 let now = tx.meta().time;
-                if store::credential_revoke(tx, id, now)? {
+                if store::credential_revoke(tx, id, now, None)? {
                     store::activity_insert(tx, Some(id), "")?;
                 }
                 Ok(Verdict::Done(()))
@@ -256,9 +263,9 @@ impl Domain {
         dialect: &str,
         token: &str,
     ) -> Result<Caller> {
-        let claims = self
+        let claims: Claims = self
             .tokens()
-            .verify(dialect, token, self.now_ms())
+            .verify(&[dialect], token, self.now_ms())
             .ok_or(BAD_TOKEN)?;
         let id = claims.sub.parse().map_err(|_| BAD_TOKEN)?;
         let credential = self
@@ -268,11 +275,21 @@ impl Domain {
                 Error::Unauthenticated(_) => BAD_TOKEN,
                 error => error,
             })?;
-        caller(claims.ws, &credential)
+        self.caller_of(claims.ws, &credential).await
     }
 
     /// The caller behind a native API token.
     pub async fn caller_by_api_token(&self, mount: Mount, token: &str) -> Result<Caller> {
+        self.caller_by_secret(mount, NATIVE, token).await
+    }
+
+    /// The caller behind a secret of a protocol that is sent as it is.
+    pub async fn caller_by_secret(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        token: &str,
+    ) -> Result<Caller> {
         if !secret::well_formed(token) {
             return Err(BAD_CREDENTIAL);
         }
@@ -287,9 +304,26 @@ impl Domain {
                 (owner.workspace, owner.credential)
             }
         };
-        let credential = self.credential_live(mount, workspace, id, NATIVE).await?;
+        let credential = self.credential_live(mount, workspace, id, dialect).await?;
         self.note_use(workspace, &credential);
-        caller(workspace, &credential)
+        self.caller_of(workspace, &credential).await
+    }
+
+    /// Who calls with a credential: of an account's, the account within what the credential lets through.
+    async fn caller_of(&self, workspace: i64, credential: &Credential) -> Result<Caller> {
+        let Some(account) = credential.account else {
+            return caller(workspace, credential);
+        };
+        let operator = self
+            .operator(workspace, account)
+            .await?
+            .ok_or(BAD_CREDENTIAL)?;
+        let rights = within(&operator, credential.permissions.as_deref());
+        let caller = account_caller(workspace, account, None, rights, operator);
+        Ok(Caller {
+            credential: credential.id,
+            ..caller
+        })
     }
 
     /// Who holds a token does not change, so a look-up need not be repeated while the credential is cached.
@@ -379,17 +413,38 @@ impl Domain {
     }
 }
 
+/// What an account may do by a credential of these permissions; one without any lets through all that the account may.
+fn within(operator: &AccountView, permissions: Option<&str>) -> Permissions {
+    let own = operator.rights();
+    let Some(text) = permissions else { return own };
+    let given = Permissions::parse(text).unwrap_or_default();
+    if given.administers() && own.administers() {
+        return Permissions::ALL;
+    }
+    own.and(given)
+}
+
 fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {
     let portfolio = if credential.every_structure {
         Portfolio::Every
     } else {
         Portfolio::Only(credential.structures.clone())
     };
+    let scopes = Scopes::parse(&credential.scopes)?;
+    let administers = scopes.has(Scope::Admin) && portfolio == Portfolio::Every;
     Ok(Caller {
         workspace,
         credential: credential.id,
-        scopes: Scopes::parse(&credential.scopes)?,
+        scopes,
         portfolio,
+        account: None,
+        session: None,
+        permissions: if administers {
+            Permissions::ALL
+        } else {
+            Permissions::NONE
+        },
+        operator: None,
     })
 }
 

@@ -1,8 +1,12 @@
 //! Who calls, what they may do, and what every verb is told about the request.
 
+use std::{net::IpAddr, sync::Arc};
+
 use crate::{
+    account::AccountView,
     error::{Denied, Error, Result},
     limits,
+    permission::Permissions,
 };
 
 /// What a credential allows.
@@ -114,6 +118,14 @@ pub struct Caller {
     pub credential: i64,
     pub scopes: Scopes,
     pub portfolio: Portfolio,
+    /// The account that calls, where it is not a credential without one.
+    pub account: Option<i64>,
+    /// Of an account that signed in.
+    pub session: Option<i64>,
+    /// What the account may do by itself and by its groups, less what its credential holds back.
+    pub permissions: Permissions,
+    /// That account as it was when the request came in.
+    pub operator: Option<Arc<AccountView>>,
 }
 
 impl Caller {
@@ -124,7 +136,42 @@ impl Caller {
             credential: 0,
             scopes: Scopes::new(&Scope::ALL),
             portfolio: Portfolio::Every,
+            account: None,
+            session: None,
+            permissions: Permissions::ALL,
+            operator: None,
         }
+    }
+
+    /// Somebody who has not said who they are: may do what the verbs for everybody do.
+    pub(crate) fn nobody(workspace: i64) -> Caller {
+        Caller {
+            scopes: Scopes::new(&[]),
+            portfolio: Portfolio::Only(Vec::new()),
+            permissions: Permissions::NONE,
+            ..Caller::server(workspace)
+        }
+    }
+
+    /// Who is named in the activity log: the account, else the credential.
+    pub fn actor(&self) -> i64 {
+        self.account.unwrap_or(self.credential)
+    }
+
+    /// Administers the workspace's accounts: an administrator, or a credential without an account that has the scope
+    /// admin for every structure.
+    pub fn administers(&self) -> bool {
+        match self.account {
+            Some(_) => self.permissions.administers(),
+            None => self.scopes.has(Scope::Admin) && self.portfolio == Portfolio::Every,
+        }
+    }
+
+    pub(crate) fn need_administrator(&self) -> Result<()> {
+        if self.administers() {
+            return Ok(());
+        }
+        Err(Error::Forbidden(Denied::Administrator))
     }
 
     pub(crate) fn need(&self, scope: Scope) -> Result<()> {
@@ -180,6 +227,27 @@ impl Keyed {
             key: key.to_owned(),
             fingerprint: hasher.finalize().as_bytes().to_vec(),
         })
+    }
+}
+
+/// A request of somebody who has not said who they are: to sign in, to register, to get a mail.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    pub mount: Mount,
+    pub request_id: String,
+    /// Where it came from. Loopback counts as unknown: behind a proxy that is not told of, everybody comes from there.
+    pub address: Option<IpAddr>,
+}
+
+impl Visit {
+    pub fn new(mount: Mount, request_id: impl Into<String>, address: Option<IpAddr>) -> Visit {
+        Visit {
+            mount,
+            request_id: request_id.into(),
+            address: address
+                .map(|address| address.to_canonical())
+                .filter(|address| !address.is_loopback()),
+        }
     }
 }
 

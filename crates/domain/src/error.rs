@@ -37,6 +37,8 @@ pub enum Error {
     KeyReused,
     /// The database does not answer now; nothing was stored unless the context says otherwise.
     Unavailable { context: String },
+    /// Another server that is needed for this does not answer as it should; nothing was stored.
+    Upstream { context: String },
     /// A defect of the server.
     Internal { context: String },
 }
@@ -50,6 +52,12 @@ pub enum Denied {
     EveryStructure,
     /// The caller's credential lacks this scope.
     Scope(Scope),
+    /// Only an administrator may do this.
+    Administrator,
+    /// The account lacks the permission for this.
+    Permission,
+    /// Nobody would be left who administers the workspace.
+    LastAdministrator,
 }
 
 impl fmt::Display for Denied {
@@ -61,6 +69,11 @@ impl fmt::Display for Denied {
             Denied::EveryStructure => {
                 f.write_str("Only a credential for every structure may do this.")
             }
+            Denied::Administrator => f.write_str("Only an administrator may do this."),
+            Denied::Permission => f.write_str("This account lacks the permission for this."),
+            Denied::LastAdministrator => f.write_str(
+                "Nobody would be left who administers this workspace: make somebody else an administrator first.",
+            ),
             Denied::Scope(scope) => {
                 write!(f, "This credential lacks the scope {}.", scope.as_str())
             }
@@ -92,7 +105,9 @@ impl Error {
     /// What the log says beyond the public text.
     pub fn context(&self) -> Option<&str> {
         match self {
-            Error::Unavailable { context } | Error::Internal { context } => Some(context),
+            Error::Unavailable { context }
+            | Error::Upstream { context }
+            | Error::Internal { context } => Some(context),
             _ => None,
         }
     }
@@ -115,6 +130,9 @@ impl fmt::Display for Error {
             Error::Unavailable { .. } => {
                 f.write_str("The server cannot reach its database now. Try again later.")
             }
+            Error::Upstream { .. } => f.write_str(
+                "Another server that is needed for this does not answer as it should. Try again later.",
+            ),
             Error::Internal { .. } => {
                 f.write_str("The server failed. The request's id finds the reason in its log.")
             }

@@ -1,5 +1,6 @@
-//! How a number of ours is written where a protocol wants 24 hexadecimal digits: workspace (4 bytes), kind (1 byte) and
-//! number (7 bytes), so that they sort by age. A pure bijection; nothing is authorised by an id being hard to guess.
+//! How a number of ours is written where a protocol wants 24 hexadecimal digits or a UUID: workspace (4 bytes), kind
+//! (1 byte) and number (7 bytes), so that they sort by age. Pure bijections; nothing is authorised by an id being hard to
+//! guess.
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +8,21 @@
 pub enum IdKind {
     Credential = 1,
     Audience = 2,
+    Account = 3,
+    Group = 4,
+    Consent = 5,
+    Activity = 6,
+}
+
+impl IdKind {
+    const ALL: [IdKind; 6] = [
+        IdKind::Credential,
+        IdKind::Audience,
+        IdKind::Account,
+        IdKind::Group,
+        IdKind::Consent,
+        IdKind::Activity,
+    ];
 }
 
 /// An id with its workspace and kind.
@@ -35,11 +51,8 @@ impl DialectId {
         if text.len() != 24 || !text.bytes().all(digits) {
             return None;
         }
-        let kind = match &text[8..10] {
-            "01" => IdKind::Credential,
-            "02" => IdKind::Audience,
-            _ => return None,
-        };
+        let kind = u8::from_str_radix(&text[8..10], 16).ok()?;
+        let kind = IdKind::ALL.into_iter().find(|known| *known as u8 == kind)?;
         let id = i64::from_str_radix(&text[10..], 16)
             .ok()
             .filter(|id| *id <= ID_MAX)?;
@@ -48,6 +61,33 @@ impl DialectId {
             kind,
             id,
         })
+    }
+
+    /// A UUID of version 8 (RFC 9562 section 5.8) that holds the same, in lower case with hyphens.
+    pub fn to_uuid(self) -> String {
+        let id = self.id;
+        format!(
+            "{:08x}-{:02x}00-8000-80{:02x}-{:012x}",
+            self.workspace,
+            self.kind as u8,
+            id >> 48 & 0xff,
+            id & 0xffff_ffff_ffff
+        )
+    }
+
+    /// Nothing where the text is not what [`Self::to_uuid`] writes; upper case is taken too, as RFC 9562 section 4 asks.
+    pub fn from_uuid(text: &str) -> Option<DialectId> {
+        let text = text.to_ascii_lowercase();
+        let parts: Vec<&str> = text.split('-').collect();
+        let [workspace, kind, "8000", high, low] = parts[..] else {
+            return None;
+        };
+        let kind = kind.strip_suffix("00")?;
+        let high = high.strip_prefix("80")?;
+        let sizes = [workspace.len(), kind.len(), high.len(), low.len()] == [8, 2, 2, 12];
+        sizes
+            .then(|| DialectId::from_hex(&format!("{workspace}{kind}{high}{low}")))
+            .flatten()
     }
 }
 
@@ -64,6 +104,18 @@ mod tests {
                 id,
             };
             assert_eq!(DialectId::from_hex(&one.to_hex()), Some(one));
+            assert_eq!(DialectId::from_uuid(&one.to_uuid()), Some(one));
+            assert_eq!(one.to_uuid().len(), 36);
+        }
+        for wrong in [
+            "",
+            "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+            "00000001-0300-8000-8000-00000000000g",
+            "00000001-0300-8000-8000-0000000000011",
+            "0000000103008000800000000000000a",
+            "00000001-0900-8000-8000-000000000001",
+        ] {
+            assert_eq!(DialectId::from_uuid(wrong), None, "{wrong}");
         }
         for wrong in [
             "",

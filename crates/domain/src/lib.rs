@@ -5,36 +5,76 @@
 //! Invariant: a verb answers `Err` only after nothing, or only what the error says, was stored.
 
 mod access;
+mod account;
+mod account_change;
+mod account_new;
 mod activity;
 mod audience;
 mod caller;
 mod clock;
+mod consent;
+mod directory;
+mod email;
 mod error;
+mod group;
 mod id;
 mod identifier;
+mod identity_provider;
+mod key;
 pub mod limits;
+mod mail;
 mod membership;
+mod money;
+mod openid;
+mod outbound;
+mod outbox;
+mod password;
+mod permission;
 mod person;
 mod random;
 mod rate;
 mod secret;
 mod service;
+mod session;
+mod throttle;
 mod token;
+mod way_in;
 mod workspace;
 
 pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
+pub use account::{
+    AccountPage, AccountQuery, AccountRef, AccountView, CallLimit, Per, Role, group_permissions,
+};
+pub use account_change::{AccountChange, Excess};
+pub use account_new::{AccountNew, Bulk, Entrance, Refusal, RefusalKind};
 pub use audience::{AudienceChange, AudienceCounts, AudienceNew, Counted, StructureNew};
-pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes};
+pub use caller::{Caller, Context, Keyed, Mount, Portfolio, Scope, Scopes, Visit};
 pub use clock::{Clock, rfc3339};
+pub use consent::ConsentNew;
+pub use directory::{Filter, Sort, SortBy};
+pub use email::Email;
 pub use error::{Denied, Error, Field, Result};
+pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
+pub use identity_provider::{Authorization, IdentityProvider};
+pub use key::{KeyChange, KeyNew, KeySecret, KeyView};
+pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use membership::{MemberOutcome, MembersEmptied};
+pub use money::Money;
+pub use outbound::{
+    Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
+    OutboundRequest,
+};
+pub use outbox::{MailClaim, OutboxDetail, OutboxView, SendError, mail_queue};
+pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
 pub use service::{Domain, Options};
+pub use session::{Door, SignedIn};
 pub use store::{
-    Activity, Audience, AudienceKind, Control, IdentityConflict, KeepIdentifiers, Workspace,
+    Account, Activity, Audience, AudienceKind, Consent, Control, Group, IdentityConflict,
+    KeepIdentifiers, LedgerEntry, Session, Workspace,
 };
 pub use token::AccessToken;
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

@@ -40,3 +40,70 @@ pub const SLUGS_CACHED_MAX: usize = 10_000;
 pub const SLUG_CHARS_MAX: usize = 63;
 /// Characters of a secret or token that is looked at.
 pub const SECRET_CHARS_MAX: usize = 4_096;
+/// Accounts of a workspace.
+pub const ACCOUNTS_MAX: u64 = 1_000_000;
+/// Groups of a workspace.
+pub const GROUPS_MAX: usize = 1_000;
+/// Groups that an account is in.
+pub const ACCOUNT_GROUPS_MAX: usize = 100;
+/// Accounts in one bulk request.
+pub const ACCOUNTS_BULK_MAX: usize = 1_000;
+/// Characters of a user name.
+pub const USERNAME_CHARS_MAX: usize = 150;
+/// Characters of a password, fewest and most.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+pub const PASSWORD_CHARS_MAX: usize = 128;
+/// Bytes of an account's preferences, as JSON.
+pub const PREFERENCES_BYTES_MAX: usize = 16 << 10;
+/// How deep preferences may be nested.
+pub const PREFERENCES_DEPTH_MAX: usize = 8;
+/// Characters of a search and words in it.
+pub const SEARCH_CHARS_MAX: usize = 200;
+pub const SEARCH_WORDS_MAX: usize = 10;
+/// Credentials of one account.
+pub const ACCOUNT_KEYS_MAX: usize = 100;
+/// Sessions that an account has at once; a further one ends the oldest.
+pub const SESSIONS_MAX: i64 = 100;
+/// Consents of an account, and versions of the policy in a workspace.
+pub const POLICIES_MAX: u64 = 1_000;
+/// Characters of a policy's version.
+pub const POLICY_CHARS_MAX: usize = 64;
+/// Characters of a reason.
+pub const REASON_CHARS_MAX: usize = 500;
+/// How long an invitation is good for.
+pub const INVITE_LIFE_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// How long the link of a mail that resets a password or verifies an address is good for.
+pub const MAIL_TOKEN_LIFE_MS: i64 = 3_600 * 1_000;
+/// Mails of a kind to one recipient within an hour; more are not sent.
+pub const MAILS_AN_HOUR_MAX: i64 = 5;
+/// Failed sign-ins of an account, and of an address, before the next has to wait.
+pub const SIGN_INS_FAILED_MAX: i64 = 5;
+pub const ADDRESS_FAILURES_MAX: i64 = 50;
+/// The longest that a failed sign-in makes the next one wait.
+pub const SIGN_IN_WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
+/// After so long without a failure, failures are forgotten.
+pub const FAILURES_KEPT_MS: i64 = 3_600 * 1_000;
+/// Registrations and consents from one address within an hour.
+pub const VISITS_AN_HOUR_MAX: i64 = 100;
+/// Passwords being checked for one account at once.
+pub const SIGN_INS_AT_ONCE_MAX: u32 = 4;
+/// Passwords waiting to be hashed.
+pub const HASHES_WAITING_MAX: usize = 1_024;
+/// Accounts and sessions kept in memory.
+pub const ACCOUNTS_CACHED_MAX: usize = 10_000;
+/// Bytes of one value in a mail: a name, a link, a reason.
+pub const MAIL_LINE_BYTES_MAX: usize = 8_192;
+/// How long a worker may take over an item of the outbox; longer than any one attempt can take.
+pub const LEASE_MS: i64 = 120_000;
+/// Attempts at an item of the outbox, about five hours in all; then it is given up.
+pub const ATTEMPTS_MAX: i64 = 12;
+/// The wait after the first attempt that failed; it doubles from one to the next.
+pub const RETRY_FIRST_MS: i64 = 30_000;
+/// The longest wait between two attempts, before a quarter more or less.
+pub const RETRY_MS_MAX: i64 = 3_600_000;
+/// Characters kept of the reason why an attempt failed.
+pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;
+/// Characters of an ID token.
+pub const ID_TOKEN_CHARS_MAX: usize = 16 << 10;
+/// How long somebody may take at an identity provider before they are back.
+pub const AUTHORIZE_LIFE_MS: i64 = 15 * 60 * 1_000;

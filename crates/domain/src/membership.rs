@@ -247,7 +247,7 @@ impl Domain {
 ///
 /// The owner is the one who holds the first key that is held: e-mail before external id before phone, then the others. Keys that nobody holds become the owner's; keys
 /// that somebody else holds stay where they are, and the clash is noted.
-fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
+pub(crate) fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
     let mut found = Vec::new();
     tx.persons(&batch.keys, &mut found);
     let mut people: Vec<Person> = Vec::with_capacity(batch.people.len());

@@ -1,19 +1,32 @@
 //! The domain as dialects, console, command line and jobs hold it: the store, the clock, randomness, tokens and limits.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use store::{Meta, SigningKey, Store, Stored, Tx, Verdict};
+use tokio::sync::Notify;
 
 use crate::{
     access::CachedCredential,
     caller::{Context, Keyed},
     clock::Clock,
+    directory::Directory,
     error::{Error, Result},
+    identity_provider::IdentityProvider,
     limits,
+    openid::Openid,
+    outbound::{Outbound, OutboundRefused},
+    password::Passwords,
     random::{Random, hex},
     rate::{Rate, RateLimit, Rates},
+    session::KnownAccounts,
     token::Tokens,
 };
 
@@ -27,6 +40,27 @@ pub struct Options {
     pub rate_limits: HashMap<String, RateLimit>,
     /// How long an access token is good for.
     pub token_life_s: u64,
+    /// Where people reach the server, without a slash at the end: what the links of mails begin with.
+    pub public_url: String,
+    /// Whom accounts may come from.
+    pub providers: Vec<IdentityProvider>,
+    /// Reaches other servers.
+    pub outbound: Arc<dyn Outbound>,
+}
+
+impl Options {
+    /// No limits of requests, no providers, no way out of the server, and tokens of 15 minutes.
+    pub fn closed(clock: Clock, random: Random) -> Options {
+        Options {
+            clock,
+            random,
+            rate_limits: HashMap::new(),
+            token_life_s: 900,
+            public_url: "http://127.0.0.1:8080".into(),
+            providers: Vec::new(),
+            outbound: Arc::new(OutboundRefused),
+        }
+    }
 }
 
 /// All verbs are methods of this. Cloning shares it.
@@ -41,8 +75,14 @@ struct Inner {
     tokens: Tokens,
     credentials: Mutex<HashMap<(i64, i64), CachedCredential>>,
     slugs: Mutex<HashMap<String, i64>>,
+    known_accounts: KnownAccounts,
+    passwords: Passwords,
+    openid: Openid,
+    directories: Mutex<HashMap<i64, Arc<Mutex<Directory>>>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
+    /// Told when a command of this process has put something into the outbox.
+    outbox_queued: Notify,
 }
 
 impl Domain {
@@ -60,7 +100,12 @@ impl Domain {
             rates: Rates::new(&options.rate_limits),
             credentials: Mutex::new(HashMap::new()),
             slugs: Mutex::new(HashMap::new()),
+            known_accounts: KnownAccounts::default(),
+            passwords: Passwords::default(),
+            openid: Openid::default(),
+            directories: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
+            outbox_queued: Notify::new(),
             store,
             options,
         })))
@@ -87,6 +132,10 @@ impl Domain {
         &self.0.options.random
     }
 
+    pub(crate) fn outbox_queued(&self) -> &Notify {
+        &self.0.outbox_queued
+    }
+
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.0.tokens
     }
@@ -97,6 +146,36 @@ impl Domain {
 
     pub(crate) fn credential_cache(&self) -> &Mutex<HashMap<(i64, i64), CachedCredential>> {
         &self.0.credentials
+    }
+
+    pub(crate) fn known_accounts(&self) -> &KnownAccounts {
+        &self.0.known_accounts
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn openid(&self) -> &Openid {
+        &self.0.openid
+    }
+
+    pub(crate) fn outbound(&self) -> &dyn Outbound {
+        &*self.0.options.outbound
+    }
+
+    pub(crate) fn public_url(&self) -> &str {
+        &self.0.options.public_url
+    }
+
+    pub(crate) fn providers(&self) -> &[IdentityProvider] {
+        &self.0.options.providers
+    }
+
+    /// The workspace's directory of accounts; empty until it is first refreshed.
+    pub(crate) fn directory(&self, workspace: i64) -> Arc<Mutex<Directory>> {
+        let mut directories = self.0.directories.lock();
+        Arc::clone(directories.entry(workspace).or_default())
     }
 
     pub(crate) fn slugs(&self) -> &Mutex<HashMap<String, i64>> {
@@ -118,18 +197,38 @@ impl Domain {
     {
         let meta = Meta {
             time: self.now_ms(),
-            actor: context.caller.credential,
+            actor: context.caller.actor(),
             verb,
             request_id: context.request_id.clone(),
             command_id: hex(&self.0.command_ids.bytes::<16>()?),
             weight,
         };
+        let queued = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&queued);
+        let run = move |tx: &mut Tx<'_, '_>| {
+            let verdict = run(tx)?;
+            noted.store(tx.has_queued(), Ordering::Relaxed);
+            Ok(verdict)
+        };
+        let answer = self.run(context, meta, run).await;
+        // Only now is there something for the worker to find.
+        if queued.load(Ordering::Relaxed) {
+            self.outbox_queued().notify_one();
+        }
+        answer
+    }
+
+    async fn run<T, F>(&self, context: &Context, meta: Meta, mut run: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: FnMut(&mut Tx<'_, '_>) -> Result<Verdict<T, Error>> + Send + 'static,
+    {
         let workspace = context.caller.workspace;
         let Some(keyed) = context.idempotency.clone() else {
             return self.store().command(workspace, meta, run).await;
         };
         let sealer = self.store().sealer().clone();
-        let credential = context.caller.credential;
+        let credential = context.caller.actor();
         self.store()
             .command(workspace, meta, move |tx| {
                 let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);

@@ -4,9 +4,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use store::SigningKey;
 
+use serde::de::DeserializeOwned;
+
 use crate::{
     error::{Error, Result},
     limits,
+    session::Door,
 };
 
 /// A token as the token endpoint answers it.
@@ -27,6 +30,38 @@ pub(crate) struct Claims {
     pub ws: i64,
     pub iat: u64,
     pub exp: u64,
+}
+
+/// What the token of an account's session says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionClaims {
+    pub iss: String,
+    pub aud: Vec<String>,
+    /// The account as the protocol writes its id.
+    pub sub: String,
+    pub ws: i64,
+    /// The account's and the session's id.
+    pub acc: i64,
+    pub sid: i64,
+    pub iat: u64,
+    pub exp: u64,
+}
+
+/// Claims that end; in Unix seconds.
+pub(crate) trait Expiring {
+    fn expires_s(&self) -> u64;
+}
+
+impl Expiring for Claims {
+    fn expires_s(&self) -> u64 {
+        self.exp
+    }
+}
+
+impl Expiring for SessionClaims {
+    fn expires_s(&self) -> u64 {
+        self.exp
+    }
 }
 
 /// Signs with the newest key, verifies with each that is not retired.
@@ -65,10 +100,6 @@ impl Tokens {
         now_ms: i64,
         life_s: u64,
     ) -> Result<AccessToken> {
-        let (kid, key, _) = self
-            .keys
-            .last()
-            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let now_s = u64::try_from(now_ms / 1_000).unwrap_or_default();
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -78,19 +109,55 @@ impl Tokens {
             iat: now_s,
             exp: now_s + life_s,
         };
+        self.sign(&claims, life_s)
+    }
+
+    /// The token of an account's session.
+    pub(crate) fn issue_session(
+        &self,
+        door: &Door,
+        workspace: i64,
+        account: i64,
+        session: i64,
+        now_ms: i64,
+    ) -> Result<AccessToken> {
+        let now_s = u64::try_from(now_ms / 1_000).unwrap_or_default();
+        let claims = SessionClaims {
+            iss: self.issuer.clone(),
+            aud: door.audience.iter().map(|one| (*one).to_owned()).collect(),
+            sub: (door.subject)(workspace, account),
+            ws: workspace,
+            acc: account,
+            sid: session,
+            iat: now_s,
+            exp: now_s + door.life_s,
+        };
+        self.sign(&claims, door.life_s)
+    }
+
+    fn sign(&self, claims: &impl Serialize, life_s: u64) -> Result<AccessToken> {
+        let (kid, key, _) = self
+            .keys
+            .last()
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let header = Header {
             kid: Some(kid.clone()),
             ..Header::new(Algorithm::HS256)
         };
-        let token = jsonwebtoken::encode(&header, &claims, key).map_err(Error::internal)?;
+        let token = jsonwebtoken::encode(&header, claims, key).map_err(Error::internal)?;
         Ok(AccessToken {
             token,
             expires_in_s: life_s,
         })
     }
 
-    /// The claims of a token that this installation signed for this dialect and that has not expired.
-    pub(crate) fn verify(&self, dialect: &str, token: &str, now_ms: i64) -> Option<Claims> {
+    /// The claims of a token that this installation signed for this audience and that has not expired.
+    pub(crate) fn verify<C: DeserializeOwned + Expiring>(
+        &self,
+        audience: &[&str],
+        token: &str,
+        now_ms: i64,
+    ) -> Option<C> {
         if token.len() > limits::SECRET_CHARS_MAX {
             return None;
         }
@@ -99,14 +166,14 @@ impl Tokens {
         let (_, _, key) = self.keys.iter().find(|(known, _, _)| *known == kid)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[dialect]);
+        validation.set_audience(audience);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Expiry is compared below with the domain's clock, which a demo may move.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+        let claims = jsonwebtoken::decode::<C>(token, key, &validation)
             .ok()?
             .claims;
-        (u64::try_from(now_ms / 1_000).ok()? < claims.exp).then_some(claims)
+        (u64::try_from(now_ms / 1_000).ok()? < claims.expires_s()).then_some(claims)
     }
 }
 
@@ -131,12 +198,24 @@ mod tests {
         let tokens = tokens("k", 1);
         let issued = tokens.issue("one", 3, 4, 10_000, 900).expect("issues");
         let claims = tokens
-            .verify("one", &issued.token, 10_000)
+            .verify::<Claims>(&["one"], &issued.token, 10_000)
             .expect("verifies");
         assert_eq!((claims.ws, claims.sub.as_str()), (3, "4"));
-        assert!(tokens.verify("one", &issued.token, 909_999).is_some());
-        assert!(tokens.verify("one", &issued.token, 910_000).is_none());
-        assert!(tokens.verify("other", &issued.token, 10_000).is_none());
+        assert!(
+            tokens
+                .verify::<Claims>(&["one"], &issued.token, 909_999)
+                .is_some()
+        );
+        assert!(
+            tokens
+                .verify::<Claims>(&["one"], &issued.token, 910_000)
+                .is_none()
+        );
+        assert!(
+            tokens
+                .verify::<Claims>(&["other"], &issued.token, 10_000)
+                .is_none()
+        );
     }
 
     #[test]
@@ -144,8 +223,8 @@ mod tests {
         let ours = tokens("k", 1);
         let good = ours.issue("one", 3, 4, 0, 900).expect("issues").token;
         assert!(
-            ours.verify(
-                "one",
+            ours.verify::<Claims>(
+                &["one"],
                 &tokens("k", 2)
                     .issue("one", 3, 4, 0, 900)
                     .expect("issues")
@@ -155,8 +234,8 @@ mod tests {
             .is_none()
         );
         assert!(
-            ours.verify(
-                "one",
+            ours.verify::<Claims>(
+                &["one"],
                 &tokens("other", 1)
                     .issue("one", 3, 4, 0, 900)
                     .expect("issues")
@@ -173,9 +252,15 @@ mod tests {
             format!("{none}.{body}.AAAA"),
             format!("{other}.{body}.AAAA"),
         ] {
-            assert!(ours.verify("one", &forged, 0).is_none(), "{forged}");
+            assert!(
+                ours.verify::<Claims>(&["one"], &forged, 0).is_none(),
+                "{forged}"
+            );
         }
-        assert!(ours.verify("one", &good[..good.len() - 2], 0).is_none());
-        assert!(ours.verify("one", "", 0).is_none());
+        assert!(
+            ours.verify::<Claims>(&["one"], &good[..good.len() - 2], 0)
+                .is_none()
+        );
+        assert!(ours.verify::<Claims>(&["one"], "", 0).is_none());
     }
 }

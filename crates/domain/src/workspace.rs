@@ -188,6 +188,23 @@ impl Domain {
         }
     }
 
+    /// The slug of a workspace.
+    pub(crate) async fn slug(&self, workspace: i64) -> Result<String> {
+        let known = {
+            let slugs = self.slugs().lock();
+            let found = slugs.iter().find(|(_, id)| **id == workspace);
+            found.map(|(slug, _)| slug.clone())
+        };
+        if let Some(slug) = known {
+            return Ok(slug);
+        }
+        let found = self.store().workspaces(workspace - 1, 1).await?;
+        let found = found.into_iter().find(|found| found.id == workspace);
+        found
+            .map(|found| found.slug)
+            .ok_or(Error::NotFound("workspace"))
+    }
+
     /// The first workspace; made here where the installation has none yet. The flag tells whether it was made now.
     pub async fn workspace_default(&self) -> Result<(Workspace, bool)> {
         if let Some(workspace) = self.store().workspace_by_slug(DEFAULT_SLUG).await? {

@@ -13,6 +13,7 @@ use crate::{
     failure::{Failure, Result},
     import::{self, ImportAudience},
     maintenance::{self, Place},
+    outbox::{self, OutboxCommand},
     output, serve,
 };
 
@@ -64,6 +65,9 @@ enum Command {
     /// Make, list and revoke credentials of a running server
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Look at what has to leave a running server: mail
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// Bring files into a running server
     #[command(subcommand)]
     Import(ImportCommand),
@@ -143,7 +147,10 @@ fn serve_help() -> String {
     }
     text.push_str(
         "\n  [[hosts]]           in the file only: a DNS name alone switches a client over\n      \
-         name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\"\n",
+         name = \"HOST\", dialect = \"criteo\" or prefix = \"/PATH\", workspace = \"SLUG\"\n\
+         \n  [[identity_providers]]  in the file only: OpenID Connect, from which accounts may come\n      \
+         uid, issuer, client_id, client_secret or client_secret_file; workspace = \"SLUG\", create_accounts = false,\n      \
+         link_by_email = false, role = \"advertiser\"\n",
     );
     text
 }
@@ -286,6 +293,7 @@ pub fn run() -> Result<()> {
         Command::Structure(command) => admin::structure(command),
         Command::Audience(command) => admin::audience(command),
         Command::Credential(command) => admin::credential(command),
+        Command::Outbox(command) => outbox::outbox(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
         Command::Backup { file, place } => maintenance::backup(&place, &file),
         Command::Restore { file, place } => maintenance::restore(&place, &file),
@@ -332,6 +340,8 @@ fn print_config(settings: &Settings, as_json: bool) -> Result<()> {
             keys::HOSTS.to_owned(),
             json!({"value": hosts, "origin": settings.hosts_origin.to_string()}),
         );
+        let providers: Vec<_> = settings.providers.iter().map(|one| &one.uid).collect();
+        values.insert(keys::PROVIDERS.to_owned(), json!({"value": providers}));
         return output::json(&serde_json::Value::Object(values));
     }
     let mut rows: Vec<Vec<String>> = Vec::new();

@@ -17,6 +17,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    address::Allowed,
     config::{Config, LogFormat},
     failure::{Exit, Failure, Result},
     first_start::administrator,
@@ -83,6 +84,7 @@ pub fn demo(options: &Options) -> Result<()> {
     config.listen = options.listen.clone().unwrap_or(config.listen);
     config.database_url.clone_from(&options.database_url);
     config.rate_limits.clone_from(&options.rate_limits);
+    config.outbound_allow = Allowed::loopback();
     config.data = data;
 
     let bound = listener::bind(&config)?;
@@ -96,7 +98,7 @@ pub fn demo(options: &Options) -> Result<()> {
     let store = start::open_store(&config, &clock, fresh.master, fresh.database_id)?;
     let runtime = start::runtime(config.worker_threads)?;
     runtime.block_on(async {
-        let domain = start::start_domain(&config, store, clock, fresh.random).await?;
+        let domain = start::start_domain(&config, store, clock, fresh.random, bound.url()).await?;
         let made = match kept {
             Some(made) => reuse(made, options),
             None => make(&domain, options, &config.data).await?,

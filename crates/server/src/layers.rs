@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ use axum::{
 };
 use dialects::{
     mount::{Hosts, resolve},
-    request::{Outcome, RequestId},
+    request::{ClientAddress, Outcome, RequestId},
 };
 use domain::{Domain, Error};
 use tokio::time::timeout;
@@ -25,6 +26,8 @@ use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    address::{Networks, client_address},
+    config::Config,
     metrics::{Answered, Metrics},
     problem::{no_route, problem},
 };
@@ -45,6 +48,7 @@ struct Inner {
     domain: Domain,
     hosts: Hosts,
     metrics: Arc<Metrics>,
+    trusted_proxies: Networks,
     request_time_max: Duration,
 }
 
@@ -55,24 +59,27 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    pub fn new(domain: Domain, hosts: Hosts, request_time_max: Duration) -> App {
+    pub fn new(domain: Domain, config: &Config) -> App {
         let metrics = Arc::new(Metrics::new());
-        let router = router(&domain, &metrics);
+        let router = router(&domain, config.dialects, &metrics);
         App(Arc::new(Inner {
             router,
             domain,
-            hosts,
+            hosts: config.hosts.clone(),
             metrics,
-            request_time_max,
+            trusted_proxies: config.trusted_proxies.clone(),
+            request_time_max: config.request_time_max,
         }))
     }
 
-    /// Answers a request; never fails.
-    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+    /// Answers a request that came over a connection from `peer`; never fails.
+    pub async fn handle(&self, mut request: Request<Body>, peer: IpAddr) -> Response<Body> {
         let started = Instant::now();
         let id = request_id(request.headers());
         let method = method_label(request.method());
+        let client = client_address(peer, request.headers(), &self.0.trusted_proxies);
         request.extensions_mut().insert(RequestId(id.clone()));
+        request.extensions_mut().insert(ClientAddress(client));
         let mut response = match self.mounted(request).await {
             Ok(request) => self.routed(request).await,
             Err(response) => response,
@@ -182,7 +189,7 @@ impl App {
 }
 
 /// The dialects' routes and the server's own.
-fn router(domain: &Domain, metrics: &Arc<Metrics>) -> Router {
+fn router(domain: &Domain, options: dialects::Options, metrics: &Arc<Metrics>) -> Router {
     let (pinged, told) = (domain.clone(), domain.clone());
     let metrics = Arc::clone(metrics);
     Router::new()
@@ -192,7 +199,7 @@ fn router(domain: &Domain, metrics: &Arc<Metrics>) -> Router {
             "/metrics",
             get(move || metrics_text(metrics.clone(), told.clone())),
         )
-        .merge(crate::start::dialect_routes(domain))
+        .merge(crate::start::dialect_routes(domain, options))
         .fallback(|| async { no_route() })
         .method_not_allowed_fallback(|| async {
             problem(

@@ -6,7 +6,7 @@
 use std::{
     convert::Infallible,
     io::ErrorKind,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
     pin::pin,
     sync::{
         Arc,
@@ -189,8 +189,9 @@ pub async fn run(
             } => accepted,
         };
         match accepted {
-            (Ok(place), Ok((stream, _))) => {
-                let connection = serve_connection(stream, app.clone(), limits, stopped.clone());
+            (Ok(place), Ok((stream, peer))) => {
+                let connection =
+                    serve_connection(stream, peer.ip(), app.clone(), limits, stopped.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(place);
@@ -221,6 +222,7 @@ async fn pause_after(error: &std::io::Error) {
 
 async fn serve_connection(
     stream: TcpStream,
+    peer: IpAddr,
     app: App,
     limits: Limits,
     mut stopped: watch::Receiver<()>,
@@ -233,7 +235,7 @@ async fn serve_connection(
         service_fn(move |request: hyper::Request<Incoming>| {
             spoke.store(true, Ordering::Relaxed);
             let app = app.clone();
-            async move { Ok::<_, Infallible>(app.handle(request.map(Body::new)).await) }
+            async move { Ok::<_, Infallible>(app.handle(request.map(Body::new), peer).await) }
         })
     };
     let mut builder = http1::Builder::new();

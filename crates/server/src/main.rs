@@ -3,6 +3,7 @@
 //! What it is: command line, configuration, listener, what surrounds each request, and start and stop.
 //! What it is not: no rule of the product and no wire protocol; those are the domain's and the dialects'.
 
+mod address;
 mod admin;
 mod api;
 mod cli;
@@ -17,8 +18,12 @@ mod interrupt;
 mod layers;
 mod listener;
 mod logging;
+mod mailer;
 mod maintenance;
 mod metrics;
+mod outbound;
+mod outbox;
+mod outbox_worker;
 mod output;
 mod people;
 mod problem;

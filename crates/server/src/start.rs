@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,7 @@ use store::{DataFolder, DatabaseUrl, MasterKey, Store};
 use crate::{
     config::Config,
     failure::{Exit, Failure, Result},
+    outbound::HttpClient,
     output::count,
 };
 
@@ -81,25 +83,39 @@ pub fn open_store(
     Ok(Store::open(folder, options, &mut progress)?)
 }
 
-/// The domain over an open store.
+/// The domain over an open store, on a server that listens at `url`.
 pub async fn start_domain(
     config: &Config,
     store: Store,
     clock: Clock,
     random: Random,
+    url: String,
 ) -> Result<Domain> {
+    let public_url = match &config.public_url {
+        configured if configured.is_empty() => url,
+        configured => configured.clone(),
+    };
     let options = domain::Options {
         clock,
         random,
         rate_limits: config.rate_limits.clone(),
         token_life_s: config.token_life.as_secs().max(1),
+        public_url,
+        providers: config.providers.clone(),
+        outbound: Arc::new(HttpClient::new(config.outbound_allow.clone())),
     };
     Ok(Domain::start(store, options).await?)
 }
 
 /// The routes of every dialect, each under its own paths.
-pub fn dialect_routes(domain: &Domain) -> Router {
-    dialects::native::router(domain.clone()).merge(dialects::criteo::router(domain.clone()))
+pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
+    dialects::native::router(domain.clone())
+        .merge(dialects::criteo::router(domain.clone()))
+        .merge(dialects::a2::router(domain.clone(), options.a2))
+        .merge(dialects::opendatasoft::router(
+            domain.clone(),
+            options.opendatasoft,
+        ))
 }
 
 /// Threads for connections; database work runs on the store's own.
@@ -135,6 +151,7 @@ async fn sweep_once(domain: &Domain) -> domain::Result<()> {
         after = last.id;
         for workspace in page {
             domain.idempotency_sweep(workspace.id).await?;
+            domain.account_sweep(workspace.id).await?;
         }
     }
 }

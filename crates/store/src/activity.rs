@@ -31,7 +31,7 @@ const PAGE: &str = "SELECT id, time, actor, verb, noun_id, request_id, seq, deta
 pub(crate) const STATEMENTS: &[&str] = &[INSERT, PAGE];
 
 /// Entries of one command; with them an entry's id is made of its change's seq, in the order of the log.
-const ENTRIES_MAX: i64 = 256;
+const ENTRIES_MAX: i64 = 4_096;
 
 /// Notes what the command does; actor, time, request and verb are the command's own. Its id does not come from the nouns'
 /// numbers, so that these stay small: the first two structures are 1 and 2.

@@ -384,6 +384,7 @@ fn run_job(
         keeps_identifiers: hosted.identifiers.is_some(),
         wrote: false,
         activities: 0,
+        queued: false,
         fault: None,
     };
     let mut keep = job.run(&mut tx);

@@ -29,6 +29,11 @@ pub struct Credential {
     pub expires: Option<i64>,
     pub last_used: Option<i64>,
     pub revoked: Option<i64>,
+    pub revoked_reason: Option<String>,
+    /// The account that it belongs to: it can do no more than that account.
+    pub account: Option<i64>,
+    /// Of an account's credential: what it may do, as space-separated names; nothing where all that the account may.
+    pub permissions: Option<String>,
 }
 
 /// Whose an API token is.
@@ -54,21 +59,33 @@ impl std::fmt::Debug for SigningKey {
 }
 
 const INSERT: &str = "INSERT INTO credential (workspace_id, id, dialect, name, prefix, secret_hash, scopes, \
-     every_structure, created, expires, last_used, revoked) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL)";
+     every_structure, created, expires, last_used, revoked, account_id, permissions) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, $11, $12)";
 const STRUCTURE_INSERT: &str = "INSERT INTO credential_structure (workspace_id, credential_id, structure_id) \
      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const LOOKUP_INSERT: &str =
     "INSERT INTO token_lookup (hash, workspace_id, credential_id) VALUES ($1, $2, $3)";
 const LOOKUP: &str = "SELECT workspace_id, credential_id FROM token_lookup WHERE hash = $1";
 const GET: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
-     last_used, revoked FROM credential WHERE workspace_id = $1 AND id = $2";
+     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 AND id = $2";
 const PAGE: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
-     last_used, revoked FROM credential WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const PAGE_OF: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
+     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     AND account_id = $2 AND id > $3 ORDER BY id LIMIT $4";
+const PAGE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
+     expires, last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     AND account_id IS NOT NULL AND id > $2 ORDER BY id LIMIT $3";
+const UPDATE: &str = "UPDATE credential SET name = $3, permissions = $4, prefix = $5, secret_hash = $6 \
+     WHERE workspace_id = $1 AND id = $2";
+const LOOKUP_DELETE: &str =
+    "DELETE FROM token_lookup WHERE workspace_id = $1 AND credential_id = $2";
+const REVOKE_OF: &str = "UPDATE credential SET revoked = $3, revoked_reason = $4 WHERE workspace_id = $1 \
+     AND account_id = $2 AND revoked IS NULL";
 const STRUCTURES: &str = "SELECT structure_id FROM credential_structure WHERE workspace_id = $1 \
      AND credential_id = $2 ORDER BY structure_id";
-const REVOKE: &str = "UPDATE credential SET revoked = $3 WHERE workspace_id = $1 AND id = $2 AND revoked IS NULL \
-     RETURNING id";
+const REVOKE: &str = "UPDATE credential SET revoked = $3, revoked_reason = $4 WHERE workspace_id = $1 AND id = $2 \
+     AND revoked IS NULL RETURNING id";
 const TOUCH: &str = "UPDATE credential SET last_used = $3 WHERE workspace_id = $1 AND id = $2 \
      AND (last_used IS NULL OR last_used < $3)";
 const SIGNING_KEYS: &str =
@@ -84,6 +101,11 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LOOKUP,
     GET,
     PAGE,
+    PAGE_OF,
+    PAGE_OF_ACCOUNTS,
+    UPDATE,
+    LOOKUP_DELETE,
+    REVOKE_OF,
     STRUCTURES,
     REVOKE,
     TOUCH,
@@ -110,6 +132,9 @@ fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
         expires: row.optional_int(8)?,
         last_used: row.optional_int(9)?,
         revoked: row.optional_int(10)?,
+        account: row.optional_int(11)?,
+        permissions: row.optional_text(12)?,
+        revoked_reason: row.optional_text(13)?,
     })
 }
 
@@ -131,6 +156,8 @@ pub fn credential_insert(
         credential.every_structure.into(),
         credential.created.into(),
         credential.expires.into(),
+        credential.account.into(),
+        credential.permissions.as_ref().into(),
     ];
     tx.query(INSERT, &params)?;
     for &structure in &credential.structures {
@@ -168,11 +195,66 @@ pub fn credential_page(
     rows.into_iter().map(|row| of(sql, row)).collect()
 }
 
+/// Credentials that belong to an account, to any where none is named, with `id > after`, in order of id.
+pub fn credential_page_of(
+    sql: &mut dyn Sql,
+    account: Option<i64>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Credential>, Error> {
+    let workspace: Param<'_> = sql.workspace().into();
+    let rows = match account {
+        Some(account) => sql.query(
+            PAGE_OF,
+            &[workspace, account.into(), after.into(), limit.into()],
+        ),
+        None => sql.query(PAGE_OF_ACCOUNTS, &[workspace, after.into(), limit.into()]),
+    };
+    rows?.into_iter().map(|row| of(sql, row)).collect()
+}
+
+/// Writes name, permissions and secret of a credential that can be found by its secret.
+pub fn credential_update(tx: &mut Tx<'_, '_>, credential: &Credential) -> Result<(), Error> {
+    let workspace: Param<'static> = tx.workspace().into();
+    let params = [
+        workspace,
+        credential.id.into(),
+        (&credential.name).into(),
+        credential.permissions.as_ref().into(),
+        (&credential.prefix).into(),
+        (&credential.secret_hash).into(),
+    ];
+    tx.query(UPDATE, &params)?;
+    tx.query(LOOKUP_DELETE, &[workspace, credential.id.into()])?;
+    let lookup = [
+        (&credential.secret_hash).into(),
+        workspace,
+        credential.id.into(),
+    ];
+    tx.query(LOOKUP_INSERT, &lookup).map(drop)
+}
+
 /// False where there is no such credential, or it was revoked before.
-pub fn credential_revoke(tx: &mut Tx<'_, '_>, id: i64, now: i64) -> Result<bool, Error> {
-    Ok(!tx
-        .query(REVOKE, &[tx.workspace().into(), id.into(), now.into()])?
-        .is_empty())
+pub fn credential_revoke(
+    tx: &mut Tx<'_, '_>,
+    id: i64,
+    now: i64,
+    reason: Option<&str>,
+) -> Result<bool, Error> {
+    let params = [tx.workspace().into(), id.into(), now.into(), reason.into()];
+    Ok(!tx.query(REVOKE, &params)?.is_empty())
+}
+
+/// Revokes all credentials of an account.
+pub fn credentials_revoke_of(tx: &mut Tx<'_, '_>, account: i64, reason: &str) -> Result<(), Error> {
+    let now = tx.meta().time;
+    let params = [
+        tx.workspace().into(),
+        account.into(),
+        now.into(),
+        reason.into(),
+    ];
+    tx.query(REVOKE_OF, &params).map(drop)
 }
 
 /// Notes the time of the last use, outside the workspace's order.

@@ -5,6 +5,8 @@
 //! What it is not: no rule of the product lives here, and no HTTP.
 //! Invariant: what is published in the engine is exactly what the log in the database says up to its `seq`.
 
+mod account;
+mod account_group;
 mod activity;
 mod audience;
 mod backup;
@@ -12,6 +14,7 @@ mod change;
 mod checkpoint;
 mod committer;
 mod connection;
+mod consent;
 mod credential;
 mod error;
 mod folder;
@@ -20,18 +23,33 @@ mod idempotency;
 mod identity;
 mod installation;
 mod keys;
+mod ledger;
 mod load;
 mod migrations;
+mod outbox;
 mod postgres_engine;
 mod read;
 mod seal;
+mod session;
 mod sqlite_engine;
 mod store;
+mod throttle;
 mod tx;
 mod value;
 mod verify;
 mod workspace;
 
+pub use account::{
+    Account, AccountEntry, account_by_email, account_by_username, account_delete,
+    account_entries_since, account_get, account_insert, account_page, account_seen,
+    account_seen_now, account_touch, account_update, accounts_count, accounts_gone_since,
+    accounts_seen_since, administrator_exists,
+};
+pub use account_group::{
+    Group, group_by_uid, group_delete, group_get, group_ids_of_account, group_insert,
+    group_member_delete, group_member_insert, group_members, group_memberships,
+    group_memberships_between, group_update, groups_all, groups_of_account,
+};
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
     Audience, AudienceKind, Control, audience_by_name, audience_by_reference, audience_delete,
@@ -40,19 +58,36 @@ pub use audience::{
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use committer::Meta;
+pub use consent::{
+    Consent, consent_by_other, consent_get, consent_put, consented_people, consents_delete,
+    consents_of, policies, policies_count, policy_insert, policy_set,
+};
 pub use credential::{
     Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page,
-    credential_revoke, credential_touch, signing_keys, token_owner,
+    credential_page_of, credential_revoke, credential_touch, credential_update,
+    credentials_revoke_of, signing_keys, token_owner,
 };
 pub use error::Error;
 pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
 pub use installation::Installation;
+pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use migrations::SCHEMA_VERSION;
+pub use outbox::{
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
+    outbox_get, outbox_insert, outbox_page, outbox_retry,
+};
 pub use read::Read;
 pub use seal::{MasterKey, Sealer};
+pub use session::{
+    AccountIdentity, AccountToken, Session, account_identities, account_identities_between,
+    account_identity_delete, account_identity_get, account_identity_insert, account_token_get,
+    account_token_insert, account_tokens_delete, account_ways_in_delete, session_end, session_get,
+    session_insert, session_seen, sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
+};
 pub use store::{Options, Progress, Store};
+pub use throttle::{Throttle, throttle_delete, throttle_get, throttle_put, throttle_sweep};
 pub use tx::{Tx, Verdict};
 pub use value::Sql;
 pub use verify::{VerifyReport, verify};

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -74,7 +74,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "credential",
         "workspace_id, id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, last_used, \
-         revoked",
+         revoked, account_id, permissions, revoked_reason",
         "workspace_id, id",
     ),
     (
@@ -98,6 +98,66 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "idempotency",
         "workspace_id, credential_id, key, fingerprint, status, body, created",
         "workspace_id, credential_id, key",
+    ),
+    (
+        "account",
+        "workspace_id, id, username, username_key, email, email_key, name, first_name, last_name, role, administrator, \
+         active, verified, password_hash, permissions, preferences, call_limit, budget, credit, created, updated, \
+         last_seen, last_sign_in, updated_seq",
+        "workspace_id, id",
+    ),
+    ("account_gone", "workspace_id, id, seq", "workspace_id, id"),
+    (
+        "account_identity",
+        "workspace_id, issuer, subject, account_id, provider, created",
+        "workspace_id, issuer, subject",
+    ),
+    (
+        "account_token",
+        "workspace_id, hash, account_id, purpose, bound_to, created, expires",
+        "workspace_id, hash",
+    ),
+    (
+        "session",
+        "workspace_id, id, account_id, dialect, created, last_seen, expires, ended",
+        "workspace_id, id",
+    ),
+    (
+        "ledger_entry",
+        "workspace_id, account_id, id, time, actor, kind, difference, balance, reason",
+        "workspace_id, account_id, id",
+    ),
+    (
+        "account_group",
+        "workspace_id, id, uid, title, description, permissions, administrator, call_limit, members, created, updated, \
+         created_by, updated_by, updated_seq",
+        "workspace_id, id",
+    ),
+    (
+        "group_member",
+        "workspace_id, group_id, account_id",
+        "workspace_id, group_id, account_id",
+    ),
+    (
+        "policy",
+        "workspace_id, version, set_id, created",
+        "workspace_id, version",
+    ),
+    (
+        "consent",
+        "workspace_id, account_id, version, id, person, channel, agreed, consented, created, updated",
+        "workspace_id, account_id, version",
+    ),
+    (
+        "throttle",
+        "workspace_id, key, failures, free_at, updated",
+        "workspace_id, key",
+    ),
+    (
+        "outbox",
+        "workspace_id, id, kind, payload, state, attempts, next_attempt, lease_until, epoch, created, finished, \
+         last_error",
+        "workspace_id, id",
     ),
 ];
 
@@ -160,6 +220,76 @@ CREATE TABLE idempotency (
   workspace_id {i64} NOT NULL, credential_id {i64} NOT NULL, key {text} NOT NULL, fingerprint {bytes} NOT NULL,
   status {i64} NOT NULL, body {bytes} NOT NULL, created {i64} NOT NULL, PRIMARY KEY (workspace_id, credential_id, key)){end};
 CREATE INDEX idempotency_created ON idempotency (workspace_id, created)";
+
+/// Accounts and what belongs to them: sessions, tokens, groups, the ledger, consents; the outbox.
+/// `account_gone` says which ids were deleted, for readers that keep a directory of accounts by `updated_seq`.
+const ACCOUNTS: &str = "
+ALTER TABLE credential ADD COLUMN account_id {i64};
+ALTER TABLE credential ADD COLUMN permissions {text};
+ALTER TABLE credential ADD COLUMN revoked_reason {text};
+CREATE INDEX credential_account ON credential (workspace_id, account_id, id);
+CREATE TABLE account (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, username {text} NOT NULL, username_key {text} NOT NULL,
+  email {text} NOT NULL, email_key {text} NOT NULL, name {text}, first_name {text} NOT NULL, last_name {text} NOT NULL,
+  role {text} NOT NULL, administrator {i64} NOT NULL, active {i64} NOT NULL, verified {i64} NOT NULL,
+  password_hash {text}, permissions {text} NOT NULL, preferences {text} NOT NULL, call_limit {text},
+  budget {i64} NOT NULL, credit {i64} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL, last_seen {i64},
+  last_sign_in {i64}, updated_seq {i64} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE UNIQUE INDEX account_username ON account (workspace_id, username_key);
+CREATE UNIQUE INDEX account_email ON account (workspace_id, email_key);
+CREATE INDEX account_updated ON account (workspace_id, updated_seq);
+CREATE INDEX account_seen ON account (workspace_id, last_seen);
+CREATE INDEX account_administrator ON account (workspace_id, administrator, active);
+CREATE TABLE account_gone (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, seq {i64} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX account_gone_seq ON account_gone (workspace_id, seq);
+CREATE TABLE account_identity (
+  workspace_id {i64} NOT NULL, issuer {text} NOT NULL, subject {text} NOT NULL, account_id {i64} NOT NULL,
+  provider {text} NOT NULL, created {i64} NOT NULL, PRIMARY KEY (workspace_id, issuer, subject)){end};
+CREATE INDEX account_identity_account ON account_identity (workspace_id, account_id);
+CREATE TABLE account_token (
+  workspace_id {i64} NOT NULL, hash {bytes} NOT NULL, account_id {i64} NOT NULL, purpose {text} NOT NULL,
+  bound_to {text} NOT NULL, created {i64} NOT NULL, expires {i64} NOT NULL, PRIMARY KEY (workspace_id, hash)){end};
+CREATE INDEX account_token_account ON account_token (workspace_id, account_id);
+CREATE INDEX account_token_expires ON account_token (workspace_id, expires);
+CREATE TABLE session (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, account_id {i64} NOT NULL, dialect {text} NOT NULL,
+  created {i64} NOT NULL, last_seen {i64} NOT NULL, expires {i64} NOT NULL, ended {i64},
+  PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX session_account ON session (workspace_id, account_id, id);
+CREATE INDEX session_expires ON session (workspace_id, expires);
+CREATE TABLE ledger_entry (
+  workspace_id {i64} NOT NULL, account_id {i64} NOT NULL, id {i64} NOT NULL, time {i64} NOT NULL, actor {i64} NOT NULL,
+  kind {text} NOT NULL, difference {i64} NOT NULL, balance {i64} NOT NULL, reason {text} NOT NULL,
+  PRIMARY KEY (workspace_id, account_id, id)){end};
+CREATE TABLE account_group (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, uid {text} NOT NULL, title {text} NOT NULL,
+  description {text} NOT NULL, permissions {text} NOT NULL, administrator {i64} NOT NULL, call_limit {text},
+  members {i64} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL, created_by {i64} NOT NULL,
+  updated_by {i64} NOT NULL, updated_seq {i64} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE UNIQUE INDEX account_group_uid ON account_group (workspace_id, uid);
+CREATE TABLE group_member (
+  workspace_id {i64} NOT NULL, group_id {i64} NOT NULL, account_id {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, group_id, account_id)){end};
+CREATE INDEX group_member_account ON group_member (workspace_id, account_id, group_id);
+CREATE TABLE policy (
+  workspace_id {i64} NOT NULL, version {text} NOT NULL, set_id {i64} NOT NULL, created {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, version)){end};
+CREATE TABLE consent (
+  workspace_id {i64} NOT NULL, account_id {i64} NOT NULL, version {text} NOT NULL, id {i64} NOT NULL,
+  person {i64} NOT NULL, channel {text}, agreed {i64} NOT NULL, consented {text}, created {i64} NOT NULL,
+  updated {i64} NOT NULL, PRIMARY KEY (workspace_id, account_id, version)){end};
+CREATE INDEX consent_version ON consent (workspace_id, version, person);
+CREATE TABLE throttle (
+  workspace_id {i64} NOT NULL, key {bytes} NOT NULL, failures {i64} NOT NULL, free_at {i64} NOT NULL,
+  updated {i64} NOT NULL, PRIMARY KEY (workspace_id, key)){end};
+CREATE INDEX throttle_updated ON throttle (workspace_id, updated);
+CREATE TABLE outbox (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, kind {text} NOT NULL, payload {bytes} NOT NULL, state {text} NOT NULL,
+  attempts {i64} NOT NULL, next_attempt {i64} NOT NULL, lease_until {i64} NOT NULL, epoch {i64} NOT NULL,
+  created {i64} NOT NULL, finished {i64}, last_error {text} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX outbox_due ON outbox (state, next_attempt);
+CREATE INDEX outbox_state ON outbox (workspace_id, state, id)";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

@@ -28,6 +28,7 @@ pub struct Read<'a> {
     connection: &'a mut Connection,
     workspace: i64,
     state: Arc<State>,
+    seq: u64,
 }
 
 impl Sql for Read<'_> {
@@ -47,6 +48,11 @@ impl Read<'_> {
 
     pub fn set(&self, set: SetId) -> Set {
         self.state.set(set)
+    }
+
+    /// The rows that this read sees hold every change up to here, and perhaps later ones.
+    pub fn seq(&self) -> u64 {
+        self.seq
     }
 }
 
@@ -107,7 +113,7 @@ impl Reader {
         hosted: &Arc<Hosted>,
         work: impl FnOnce(&mut Read<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let result = self.state(hosted).and_then(|state| {
+        let result = self.state(hosted).and_then(|(state, seq)| {
             let connection = self
                 .connection
                 .as_mut()
@@ -116,6 +122,7 @@ impl Reader {
                 connection,
                 workspace: hosted.id,
                 state,
+                seq,
             }))
         });
         match result {
@@ -130,16 +137,20 @@ impl Reader {
         }
     }
 
-    /// Begins the snapshot and answers a state that is at least as new.
-    fn state(&mut self, hosted: &Arc<Hosted>) -> Result<Arc<State>, Error> {
+    /// Begins the snapshot; answers a state that is at least as new, and the seq that the snapshot has reached at least.
+    fn state(&mut self, hosted: &Arc<Hosted>) -> Result<(Arc<State>, u64), Error> {
         let postgres = matches!(self.url, DatabaseUrl::Postgres(_));
         let committer = self.committer.clone();
         let connection = self.begun()?;
         if postgres {
             let seq = head::seq(connection, hosted.id)?;
             reach(&committer, hosted, seq)?;
+            return Ok((hosted.engine.published(), seq));
         }
-        Ok(hosted.engine.published())
+        // The snapshot begins with the first statement, so after this.
+        let state = hosted.engine.published();
+        let seq = state.seq;
+        Ok((state, seq))
     }
 
     fn end(&mut self, error: Option<&Error>) {

@@ -37,6 +37,8 @@ pub struct Tx<'a, 'e> {
     pub(crate) wrote: bool,
     /// Entries that the command has put into the activity log.
     pub(crate) activities: i64,
+    /// True once it put something into the outbox, or made something in it due.
+    pub(crate) queued: bool,
     /// The first error that concerns the whole group, whatever the command made of it.
     pub(crate) fault: Option<Error>,
 }
@@ -59,6 +61,11 @@ impl Sql for Tx<'_, '_> {
 impl Tx<'_, '_> {
     pub fn meta(&self) -> &Meta {
         self.meta
+    }
+
+    /// Whether the command put something into the outbox: once it is committed, a worker should be told.
+    pub fn has_queued(&self) -> bool {
+        self.queued
     }
 
     /// The next id of the workspace: below 2^53, never reused, not even after a rollback in the same group.

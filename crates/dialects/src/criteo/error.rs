@@ -183,7 +183,11 @@ impl From<Error> for Problem {
                         "The advertiser is not in the portfolio",
                         "The advertiser is missing from the current user's portfolio.".to_owned(),
                     ),
-                    Denied::EveryStructure | Denied::Scope(_) => (
+                    Denied::EveryStructure
+                    | Denied::Scope(_)
+                    | Denied::Administrator
+                    | Denied::Permission
+                    | Denied::LastAdministrator => (
                         "operation-not-allowed",
                         "The operation is not allowed",
                         detail,
@@ -216,7 +220,7 @@ impl From<Error> for Problem {
                 )
             }
             // The vendor documents no 503.
-            Error::Unavailable { .. } => {
+            Error::Unavailable { .. } | Error::Upstream { .. } => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 let title = "The service is not available";
                 Problem::new(

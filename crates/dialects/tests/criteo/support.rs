@@ -109,10 +109,8 @@ impl World {
         let store = Store::open(data, options, &mut |_, _, _| {}).expect("opens the store");
         let random = Random::seeded(7);
         let options = Options {
-            clock: clock.clone(),
-            random,
             rate_limits,
-            token_life_s: 900,
+            ..Options::closed(clock.clone(), random)
         };
         let domain = Domain::start(store, options).await.expect("starts");
         let workspace = domain.workspace_default().await.expect("is made").0.id;

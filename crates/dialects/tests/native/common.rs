@@ -105,12 +105,10 @@ impl Server {
             .and_then(NonZeroU32::new)
             .map(|per_minute| RateLimit { per_minute });
         let options = domain::Options {
-            clock: clock.clone(),
-            random: Random::seeded(1),
             rate_limits: limit
                 .map(|limit| HashMap::from([("native".to_owned(), limit)]))
                 .unwrap_or_default(),
-            token_life_s: 900,
+            ..domain::Options::closed(clock.clone(), Random::seeded(1))
         };
         let domain = Domain::start(store, options).await.expect("starts");
         let (workspace, _) = domain

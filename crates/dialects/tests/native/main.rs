@@ -8,6 +8,7 @@ mod credentials;
 mod document;
 mod idempotency;
 mod members;
+mod outbox;
 mod paging;
 mod structures;
 mod workspaces;

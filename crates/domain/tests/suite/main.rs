@@ -1,7 +1,9 @@
 //! The domain over a real store, on SQLite and on PostgreSQL.
 
+mod accounts;
 mod keeping;
 mod lost_commit;
 mod model;
+mod outbox;
 mod support;
 mod verbs;

@@ -97,12 +97,7 @@ impl House {
             let folder = DataFolder::open(&path).expect("the folder opens");
             Store::open(folder, options, &mut |_, _, _| {}).expect("the store opens")
         });
-        let options = Options {
-            clock: self.clock.clone(),
-            random: Random::system(),
-            rate_limits: Default::default(),
-            token_life_s: 900,
-        };
+        let options = Options::closed(self.clock.clone(), Random::system());
         let domain = Domain::start(store, options)
             .await
             .expect("the domain starts");

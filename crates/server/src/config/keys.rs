@@ -61,14 +61,44 @@ pub const KEYS: &[Key] = &[
         "requests a minute of one credential in the Criteo dialect, or off",
     ),
     key(
+        "rate_limit.a2",
+        "off",
+        "requests a minute of one account in the A2 dialect, or off",
+    ),
+    key(
+        "rate_limit.opendatasoft",
+        "off",
+        "requests a minute of one API key in the Opendatasoft dialect, or off",
+    ),
+    key(
         "rate_limit.native",
         "6000/min",
         "requests a minute of one credential in the native API, or off",
     ),
     key(
+        "public_url",
+        "",
+        "where people reach the server, for the links of mails; empty: the address that it listens on",
+    ),
+    key(
         "token_life",
         "900s",
         "how long an access token of a dialect is good for",
+    ),
+    key(
+        "a2.token_life",
+        "3600s",
+        "how long a sign-in of the A2 dialect is good for",
+    ),
+    key(
+        "a2.consents",
+        "open",
+        "open (to whoever knows account and e-mail, as documented) or authenticated",
+    ),
+    key(
+        "opendatasoft.expanded_groups",
+        "auto",
+        "full, uid, or auto: full except for the generated Python client, which cannot read it",
     ),
     key(
         "connections_max",
@@ -95,10 +125,33 @@ pub const KEYS: &[Key] = &[
         "false",
         "allow plain HTTP on an address that is not loopback (behind a TLS proxy)",
     ),
+    key(
+        "trusted_proxies",
+        "",
+        "comma-separated CIDRs of proxies whose X-Forwarded-For is believed",
+    ),
+    key(
+        "outbound.allow",
+        "",
+        "comma-separated CIDRs or host names that may be reached although private",
+    ),
+    key(
+        "mail.smtp_url",
+        "",
+        "smtp:// (STARTTLS), smtps:// (TLS) or smtp+plain:// (this machine); empty: mail stays here",
+    ),
+    key("mail.from", "Throng <throng@localhost>", "who mail is from"),
+    key(
+        "mail.ca_file",
+        "",
+        "certificates in PEM to trust for the mail server instead of the system's",
+    ),
 ];
 
 /// The table of host names can only stand in the file.
 pub const HOSTS: &str = "hosts";
+/// So can that of identity providers.
+pub const PROVIDERS: &str = "identity_providers";
 
 /// Variables that are ours and no keys: for clients, for tests, for the path of the file itself.
 const OTHER_VARIABLES: &[&str] = &[

@@ -3,20 +3,24 @@
 
 mod hosts;
 pub mod keys;
+mod providers;
 mod settings;
 mod values;
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use dialects::mount::Hosts;
-use domain::RateLimit;
+use domain::{IdentityProvider, RateLimit};
+use lettre::message::Mailbox;
 
 pub use settings::{Given, Settings};
 pub use values::rate;
 
 use crate::{
+    address::{Allowed, Networks},
     failure::{Failure, Result},
     logging::Level,
+    mailer::{self, SmtpServer},
 };
 
 /// How the log is written.
@@ -44,11 +48,24 @@ pub struct Config {
     /// By dialect; one that is absent has no limit.
     pub rate_limits: HashMap<String, RateLimit>,
     pub token_life: Duration,
+    /// Where people reach the server, without a slash at the end; empty until the listener is bound.
+    pub public_url: String,
+    pub providers: Vec<IdentityProvider>,
+    pub dialects: dialects::Options,
     pub connections_max: usize,
     pub request_time_max: Duration,
     pub header_time_max: Duration,
     pub stop_time_max: Duration,
     pub allow_plain_http: bool,
+    /// Whose X-Forwarded-For is believed.
+    pub trusted_proxies: Networks,
+    /// What outbound requests may reach although it is private.
+    pub outbound_allow: Allowed,
+    /// Nothing: mail stays in the outbox.
+    pub mail_server: Option<SmtpServer>,
+    pub mail_from: Mailbox,
+    /// Trusted for the mail server instead of the system's certificates.
+    pub mail_ca_file: Option<PathBuf>,
     pub hosts: Hosts,
 }
 
@@ -67,6 +84,7 @@ impl Config {
                 rate_limits.insert((*dialect).to_owned(), limit);
             }
         }
+        let outbound_allow = parsed(settings, "outbound.allow", Allowed::parse)?;
         Ok(Config {
             data: PathBuf::from(parsed(settings, "data", values::not_empty)?),
             listen: parsed(settings, "listen", values::not_empty)?,
@@ -82,6 +100,23 @@ impl Config {
             log_level: parsed(settings, "log.level", values::log_level)?,
             rate_limits,
             token_life: parsed(settings, "token_life", values::duration)?,
+            public_url: text("public_url").trim_end_matches('/').to_owned(),
+            providers: settings.providers.clone(),
+            dialects: dialects::Options {
+                a2: dialects::a2::Options {
+                    token_life_s: parsed(settings, "a2.token_life", values::duration)?
+                        .as_secs()
+                        .max(1),
+                    consents_open: parsed(settings, "a2.consents", values::consents_open)?,
+                },
+                opendatasoft: dialects::opendatasoft::Options {
+                    expanded_groups: parsed(
+                        settings,
+                        "opendatasoft.expanded_groups",
+                        values::expanded_groups,
+                    )?,
+                },
+            },
             connections_max: parsed(settings, "connections_max", |text| {
                 values::number(text, 1, 1_000_000)
             })?,
@@ -89,6 +124,15 @@ impl Config {
             header_time_max: parsed(settings, "header_time_max", values::duration)?,
             stop_time_max: parsed(settings, "stop_time_max", values::duration)?,
             allow_plain_http: parsed(settings, "allow_plain_http", values::boolean)?,
+            trusted_proxies: parsed(settings, "trusted_proxies", Networks::parse)?,
+            mail_server: parsed(settings, "mail.smtp_url", |text| {
+                SmtpServer::parse(text, &outbound_allow)
+            })?,
+            mail_from: parsed(settings, "mail.from", mailer::sender)?,
+            mail_ca_file: Some(text("mail.ca_file"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            outbound_allow,
             hosts: settings.hosts.clone(),
         })
     }

@@ -8,10 +8,12 @@ use std::{
 };
 
 use dialects::mount::Hosts;
+use domain::IdentityProvider;
 
 use super::{
     hosts,
-    keys::{self, HOSTS, KEYS},
+    keys::{self, HOSTS, KEYS, PROVIDERS},
+    providers,
 };
 use crate::failure::{Failure, Result};
 
@@ -59,6 +61,7 @@ pub struct Settings {
     values: BTreeMap<&'static str, Setting>,
     pub hosts: Hosts,
     pub hosts_origin: Origin,
+    pub providers: Vec<IdentityProvider>,
 }
 
 impl Settings {
@@ -71,6 +74,7 @@ impl Settings {
             values: KEYS.iter().map(|key| (key.name, default(key))).collect(),
             hosts: Hosts::new(),
             hosts_origin: Origin::Default,
+            providers: Vec::new(),
         }
     }
 
@@ -121,10 +125,10 @@ impl Settings {
             .unwrap_or_else(|| unreachable!("{name} is not in the table of keys"))
     }
 
-    /// The value as it may be printed: without the password of a database URL.
+    /// The value as it may be printed: without the password in a URL.
     pub fn shown(&self, name: &str) -> String {
         let value = &self.get(name).value;
-        if name == "database_url" {
+        if matches!(name, "database_url" | "mail.smtp_url") {
             masked(value)
         } else {
             value.clone()
@@ -200,6 +204,10 @@ impl Settings {
                     self.hosts = hosts::parse(value)
                         .map_err(|reason| Failure::usage(format!("{origin}: {reason}")))?;
                     self.hosts_origin = origin.clone();
+                }
+                _ if name == PROVIDERS => {
+                    self.providers = providers::parse(value)
+                        .map_err(|reason| Failure::usage(format!("{origin}: {reason}")))?;
                 }
                 toml::Value::Table(inner) => self.set_table(&name, inner, path)?,
                 toml::Value::String(text) => self.set(&name, text.clone(), origin.clone())?,

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use dialects::opendatasoft::ExpandedGroups;
 use domain::RateLimit;
 
 use super::LogFormat;
@@ -108,6 +109,23 @@ fn split(text: &str) -> (Option<u64>, &str) {
         text[..end].replace('_', "").parse().ok(),
         text[end..].trim(),
     )
+}
+
+pub(super) fn consents_open(text: &str) -> Parsed<bool> {
+    match text {
+        "open" => Ok(true),
+        "authenticated" => Ok(false),
+        _ => Err("must be open or authenticated".into()),
+    }
+}
+
+pub(super) fn expanded_groups(text: &str) -> Parsed<ExpandedGroups> {
+    match text {
+        "auto" => Ok(ExpandedGroups::Auto),
+        "full" => Ok(ExpandedGroups::Full),
+        "uid" => Ok(ExpandedGroups::Uid),
+        _ => Err("must be auto, full or uid".into()),
+    }
 }
 
 #[cfg(test)]

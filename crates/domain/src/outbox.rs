@@ -1,0 +1,347 @@
+//! The outbox as people and the worker see it: what has to leave the server, and how often that was tried.
+//!
+//! What it is not: the sending itself; the server's worker claims items here, sends them, and says how it went.
+//! Invariant: an item is queued by the command that causes it or not at all, and a worker whose claim ran out changes
+//! nothing any more.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::{OutboxClaim, OutboxEnd, OutboxItem, OutboxState, Sealer, Tx, Verdict};
+
+use crate::{
+    caller::{Caller, Context, Scope},
+    error::{Error, Result},
+    limits,
+    mail::{self, Envelope, Mail, MailText},
+    random::Random,
+    service::Domain,
+};
+
+/// The kind of items that leave by SMTP.
+const MAIL: &str = "mail";
+
+/// What is sealed into an item.
+#[derive(Serialize, Deserialize)]
+struct Letter {
+    envelope: Envelope,
+    mail: Mail,
+}
+
+/// An item as it may be shown to administrators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxView {
+    pub id: i64,
+    pub kind: String,
+    /// Nothing once it was sent: what it said is then forgotten.
+    pub template: Option<String>,
+    /// Nothing once it was sent.
+    pub recipient: Option<String>,
+    /// `queued`, `sent` or `dead`.
+    pub state: String,
+    /// Attempts begun.
+    pub attempts: i64,
+    /// When it will be tried; nothing where it will not be.
+    pub next_attempt: Option<i64>,
+    pub created: i64,
+    /// When it was sent or given up.
+    pub finished: Option<i64>,
+    pub last_error: Option<String>,
+}
+
+/// An item with what it says; nothing of that once it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxDetail {
+    pub item: OutboxView,
+    pub text: Option<MailText>,
+}
+
+/// A mail that this process may send until its lease runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailClaim {
+    claim: OutboxClaim,
+    pub to: String,
+    pub text: MailText,
+}
+
+impl MailClaim {
+    pub fn workspace(&self) -> i64 {
+        self.claim.workspace
+    }
+
+    pub fn id(&self) -> i64 {
+        self.claim.id
+    }
+
+    /// Attempts begun, this one included.
+    pub fn attempt(&self) -> i64 {
+        self.claim.attempts
+    }
+}
+
+/// Why a mail was not taken; the text is for administrators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendError {
+    /// Another attempt may succeed.
+    Transient(String),
+    /// Another attempt cannot succeed: the recipient was refused.
+    Permanent(String),
+}
+
+fn seal_context(workspace: i64, id: i64) -> String {
+    format!("outbox {workspace}/{id}")
+}
+
+/// Queues a mail within a command and answers the item's id. Once the command is committed, the worker is woken.
+/// Fails with *invalid*, and queues nothing, where an address, name or link could not be sent as it is.
+pub fn mail_queue(
+    tx: &mut Tx<'_, '_>,
+    sealer: &Sealer,
+    envelope: &Envelope,
+    mail: &Mail,
+) -> Result<i64> {
+    mail::check(envelope, mail)?;
+    let id = tx.next_id();
+    let workspace = store::Sql::workspace(tx);
+    let letter = Letter {
+        envelope: envelope.clone(),
+        mail: mail.clone(),
+    };
+    let plain = serde_json::to_vec(&letter).map_err(Error::internal)?;
+    let sealed = sealer.seal(&seal_context(workspace, id), &plain)?;
+    store::outbox_insert(tx, id, MAIL, &sealed)?;
+    Ok(id)
+}
+
+fn open(sealer: &Sealer, workspace: i64, id: i64, payload: &[u8]) -> Result<Letter> {
+    let plain = sealer.open(&seal_context(workspace, id), payload)?;
+    serde_json::from_slice(&plain).map_err(Error::internal)
+}
+
+fn view(item: OutboxItem, letter: Option<&Letter>) -> OutboxView {
+    OutboxView {
+        id: item.id,
+        kind: item.kind,
+        template: letter.map(|letter| letter.mail.template().to_owned()),
+        recipient: letter.map(|letter| letter.envelope.to.clone()),
+        state: item.state.as_str().to_owned(),
+        attempts: item.attempts,
+        next_attempt: (item.state == OutboxState::Queued).then_some(item.next_attempt),
+        created: item.created,
+        finished: item.finished,
+        last_error: Some(item.last_error).filter(|error| !error.is_empty()),
+    }
+}
+
+/// How long to wait after an attempt that failed: doubling, capped, and up to a quarter more or less, so that what failed
+/// together is not tried together again.
+fn back_off_ms(attempts: i64, random: u16) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(1, 32) - 1).unwrap_or_default();
+    let delay = limits::RETRY_FIRST_MS
+        .saturating_mul(1 << doublings)
+        .min(limits::RETRY_MS_MAX);
+    delay * 3 / 4 + delay / 2 * i64::from(random) / i64::from(u16::MAX)
+}
+
+/// An error as it is kept: one line, not too long, and without the recipient's address.
+fn kept_error(text: &str, recipient: &str) -> String {
+    let masked = text.replace(recipient, "***");
+    let line: String = masked
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(limits::OUTBOX_ERROR_CHARS_MAX)
+        .collect();
+    line.trim().to_owned()
+}
+
+impl Domain {
+    /// Items with `id < before` (all where nothing is given), of one state or of any, newest first. Needs the scope admin
+    /// and every structure.
+    pub async fn outbox_list(
+        &self,
+        caller: &Caller,
+        state: Option<&str>,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<OutboxView>> {
+        need(caller)?;
+        let state = state.map(state_of).transpose()?;
+        let (before, limit) = (
+            before.unwrap_or(i64::MAX),
+            limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64,
+        );
+        let workspace = caller.workspace;
+        let items = self
+            .store()
+            .read(workspace, move |read| {
+                Ok::<_, Error>(store::outbox_page(read, state, before, limit)?)
+            })
+            .await?;
+        let shown = items.into_iter().map(|item| {
+            let letter = self.letter(workspace, &item)?;
+            Ok(view(item, letter.as_ref()))
+        });
+        shown.collect()
+    }
+
+    /// An item with what it says: links in it are as good as their recipient's. Needs the scope admin and every structure.
+    pub async fn outbox_get(&self, caller: &Caller, id: i64) -> Result<OutboxDetail> {
+        need(caller)?;
+        let workspace = caller.workspace;
+        let item = self
+            .store()
+            .read(workspace, move |read| {
+                store::outbox_get(read, id)?.ok_or(Error::NotFound("outbox item"))
+            })
+            .await?;
+        let letter = self.letter(workspace, &item)?;
+        let text = letter
+            .as_ref()
+            .map(|letter| mail::render(letter.envelope.language, &letter.mail));
+        Ok(OutboxDetail {
+            text: text.transpose()?,
+            item: view(item, letter.as_ref()),
+        })
+    }
+
+    /// Makes an item that was given up, or that waits for its next attempt, due now, with all its attempts before it.
+    /// Needs the scope admin and every structure.
+    pub async fn outbox_retry(&self, context: &Context, id: i64) -> Result<OutboxView> {
+        need(&context.caller)?;
+        let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        self.command(context, "outbox_retry", 1, move |tx| {
+            let found = store::outbox_retry(tx, id)?;
+            let item = store::outbox_get(tx, id)?.ok_or(Error::NotFound("outbox item"))?;
+            if !found {
+                return Err(Error::Conflict("This item was sent already."));
+            }
+            store::activity_insert(tx, Some(id), &format!("kind={}", item.kind))?;
+            let letter = open(&sealer, workspace, id, &item.payload)?;
+            Ok(Verdict::Done(view(item, Some(&letter))))
+        })
+        .await
+    }
+
+    fn letter(&self, workspace: i64, item: &OutboxItem) -> Result<Option<Letter>> {
+        if item.payload.is_empty() {
+            return Ok(None);
+        }
+        open(self.store().sealer(), workspace, item.id, &item.payload).map(Some)
+    }
+
+    /// Claims at most `limit` mails that are due, of every workspace. For the server's worker.
+    pub async fn outbox_claim(&self, limit: usize) -> Result<Vec<MailClaim>> {
+        let now = self.now_ms();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let claims =
+            store::outbox_claim(self.store(), MAIL, now, now + limits::LEASE_MS, limit).await?;
+        let mut mails = Vec::with_capacity(claims.len());
+        for claim in claims {
+            match self.claimed(claim.clone()) {
+                Ok(mail) => mails.push(mail),
+                // It will not open another time either; somebody has to look at the key.
+                Err(error) => {
+                    let (workspace, item) = (claim.workspace, claim.id);
+                    let context = error.context();
+                    tracing::error!(workspace, item, context, "an outbox item does not open");
+                    let error = "The item does not open with this server's master key.".into();
+                    store::outbox_finish(self.store(), &claim, OutboxEnd::Dead { error }, now)
+                        .await?;
+                }
+            }
+        }
+        Ok(mails)
+    }
+
+    fn claimed(&self, claim: OutboxClaim) -> Result<MailClaim> {
+        let sealer = self.store().sealer();
+        let letter = open(sealer, claim.workspace, claim.id, &claim.payload)?;
+        Ok(MailClaim {
+            text: mail::render(letter.envelope.language, &letter.mail)?,
+            to: letter.envelope.to,
+            claim,
+        })
+    }
+
+    /// Notes how an attempt went: sent, to be tried again after a while, or given up. False where the claim ran out and
+    /// another worker has taken the item: nothing is changed then.
+    pub async fn outbox_finish(
+        &self,
+        mail: &MailClaim,
+        outcome: std::result::Result<(), SendError>,
+    ) -> Result<bool> {
+        let now = self.now_ms();
+        let end = match outcome {
+            Ok(()) => OutboxEnd::Sent,
+            Err(SendError::Permanent(error)) => OutboxEnd::Dead {
+                error: kept_error(&error, &mail.to),
+            },
+            Err(SendError::Transient(error)) if mail.attempt() >= limits::ATTEMPTS_MAX => {
+                OutboxEnd::Dead {
+                    error: kept_error(&error, &mail.to),
+                }
+            }
+            Err(SendError::Transient(error)) => {
+                // Not the seeded source: what a demo draws must not depend on what it sends.
+                let random = u16::from_le_bytes(Random::system().bytes()?);
+                OutboxEnd::Again {
+                    next_attempt: now + back_off_ms(mail.attempt(), random),
+                    error: kept_error(&error, &mail.to),
+                }
+            }
+        };
+        Ok(store::outbox_finish(self.store(), &mail.claim, end, now).await?)
+    }
+
+    /// Waits until a command of this process has queued something, or the next item is due, or `time_max` has passed:
+    /// another process may have queued something.
+    pub async fn outbox_wait(&self, time_max: Duration) -> Result<()> {
+        // Made first, so that what is queued while the database is asked is not missed.
+        let woken = self.outbox_queued().notified();
+        let due = store::outbox_due(self.store(), MAIL).await?;
+        let wait = due.map_or(time_max, |due| {
+            let wait_ms = due.saturating_sub(self.now_ms()).max(0);
+            Duration::from_millis(wait_ms.unsigned_abs()).min(time_max)
+        });
+        drop(tokio::time::timeout(wait, woken).await);
+        Ok(())
+    }
+}
+
+fn need(caller: &Caller) -> Result<()> {
+    caller.need(Scope::Admin)?;
+    caller.need_every_structure()
+}
+
+fn state_of(text: &str) -> Result<OutboxState> {
+    OutboxState::parse(text).ok_or_else(|| {
+        let text = "The state must be one of queued, sent and dead.";
+        Error::invalid("state", "unknown", text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_move_apart_up_to_an_hour() {
+        let bounds = |attempts| (back_off_ms(attempts, 0), back_off_ms(attempts, u16::MAX));
+        assert_eq!(bounds(1), (22_500, 37_500));
+        assert_eq!(bounds(2), (45_000, 75_000));
+        assert_eq!(bounds(7), (1_440_000, 2_400_000));
+        assert_eq!(bounds(8), (2_700_000, 4_500_000));
+        assert_eq!(bounds(i64::MAX), (2_700_000, 4_500_000));
+    }
+
+    #[test]
+    fn an_error_is_kept_as_one_line_without_the_address() {
+        let text = format!(
+            "550 5.1.1 <ann@example.org>:\r\nunknown {}",
+            "x".repeat(2_000)
+        );
+        let kept = kept_error(&text, "ann@example.org");
+        assert!(kept.starts_with("550 5.1.1 <***>:  unknown x"), "{kept}");
+        assert_eq!(kept.len(), limits::OUTBOX_ERROR_CHARS_MAX);
+    }
+}
