@@ -164,9 +164,9 @@ def test_a_verified_e_mail_links_where_that_is_allowed(linking: Google) -> None:
 
 
 @pytest.mark.conformance(operation=GOOGLE, status=400)
-@pytest.mark.parametrize("verified", [False, None, "true", 1, "false"])
+@pytest.mark.parametrize("verified", [False, None, 1, "false", "", [True]])
 def test_an_e_mail_that_is_not_verified_links_nothing(linking: Google, verified: Any) -> None:
-    """Only `true` is true."""
+    """Only true is true, as a value or as some providers' text."""
     ann = linking.a2.account()
     answer = linking.sign_in(linking.signed(f"eve {verified!r}", ann.email, verified=verified))
     assert answered(answer, 400)["detail"] in ("OAUTH_USER_ALREADY_EXISTS", "LOGIN_BAD_CREDENTIALS")
@@ -262,7 +262,10 @@ def test_a_new_key_is_fetched_and_the_old_one_forgotten(start: Callable[..., Goo
         google.user(google.sign_in(google.signed("ann", email)))
     assert google.provider.counts()[KEYS] == 1, "the keys are kept and not fetched for each sign-in"
     google.provider.rotate()
-    assert google.user(google.sign_in(google.signed("ann", email))) == user
+    # At once, or after the pause that a provider is left alone for.
+    fresh = google.signed("ann", email)
+    wait_until(lambda: google.sign_in(fresh).status == 200, PATIENCE_SECONDS, "the new key is fetched")
+    assert google.user(google.sign_in(fresh)) == user
     assert google.provider.counts()[KEYS] == 2
     assert answered(google.sign_in(old), 400)["detail"] in BAD_TOKEN
     # An unknown key does not let anybody make the server ask the provider as often as they like.

@@ -1,8 +1,8 @@
-"""Mail that leaves the server, to real SMTP servers: delivered once, readable, encrypted where it must be, tried again
-where the receiver is ill, and never lost.
+"""Mail that leaves the server, to real SMTP servers: delivered once, readable, encrypted where it must be, and
+shown where it was refused.
 
-The mail is that of a forgotten password, asked for through the A2 dialect. `outbox.retry_first` and `mail.time_max` are
-set low, so that a test need not wait as long as a postmaster would.
+The mail is that of a forgotten password, asked for through the A2 dialect. What takes as long as a postmaster waits, or
+needs kill -9, is in test_mail_failures.py.
 """
 
 from __future__ import annotations
@@ -18,68 +18,12 @@ from typing import Any
 import pytest
 
 from a2.client import ThrongA2, answered, unique_email
+from server.mail import FROM, FROM_NAME, SECONDS, Smtp, Start, forget, once, retry, row, throng, wait_for_state
 from support import native
-from support.postgres import free_port
-from support.process import Throng, environment
+from support.process import environment
 from support.site import Site
-from support.smtp import ACCEPT, DEFER, DROP, REFUSE, REFUSE_RECIPIENT, STALL, USER, Certificates, Mail, MailServer
+from support.smtp import ACCEPT, DEFER, REFUSE, REFUSE_RECIPIENT, USER, Certificates, MailServer
 from support.waiting import wait_until
-
-SECONDS = 60
-FROM_NAME, FROM = "Throng of Acme", "throng@acme.example.com"
-Start = Callable[..., ThrongA2]
-Smtp = Callable[[MailServer], MailServer]
-
-
-@pytest.fixture
-def start(new_site: Callable[[], Site]) -> Iterator[Start]:
-    """A server that mails by this URL, with more settings where the test has some."""
-    servers: list[Throng] = []
-
-    def run(url: str, *settings: str, site: Site | None = None, patience: str = "2s") -> ThrongA2:
-        given = [f"mail.smtp_url={url}", f"mail.from={FROM_NAME} <{FROM}>", "outbound.allow=127.0.0.1/32", "outbox.retry_first=1s", f"mail.time_max={patience}", "rate_limit.a2=off", *settings]
-        server = (site or new_site()).serve(*(word for setting in given for word in ("--set", setting)))
-        servers.append(server)
-        return ThrongA2(server)
-
-    yield run
-    for server in servers:
-        if server.process.poll() is None:
-            assert server.terminate() == 0, server.describe()
-
-
-def forget(a2: ThrongA2, email: str | None = None, **changes: Any) -> str:
-    """Somebody registers and forgets the password; the address that a mail is due at."""
-    account = a2.account(email, **changes)
-    answered(a2.post("/auth/forgot-password", {"email": account.email}), 202)
-    return account.email
-
-
-def row(a2: ThrongA2, recipient: str) -> dict[str, Any]:
-    """The one row of the outbox for this address."""
-    rows = native.outbox(a2.server, recipient)
-    assert len(rows) == 1, rows
-    return rows[0]
-
-
-def wait_for_state(a2: ThrongA2, recipient: str, state: str) -> dict[str, Any]:
-    return wait_until(lambda: (found := row(a2, recipient))["state"] == state and found, SECONDS, f"the mail to {recipient} is {state}")
-
-
-def once(smtp: MailServer, a2: ThrongA2, recipient: str) -> Mail:
-    """The mail, after another one that was queued later has come through as well."""
-    mail = smtp.wait_for(recipient)
-    smtp.wait_for(forget(a2))
-    assert len(smtp.to(recipient)) == 1
-    return mail
-
-
-def throng(a2: ThrongA2, *arguments: str) -> str:
-    """A command of the command line, as the administrator."""
-    variables = {**environment(), "THRONG_URL": a2.server.url, "THRONG_TOKEN": a2.server.ready["native"]["token"]}
-    done = subprocess.run([a2.server.command[0], *arguments], env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 0, f"throng {' '.join(arguments)} ended with {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def test_a_mail_is_delivered_once(start: Start, smtp: Smtp) -> None:
@@ -88,9 +32,22 @@ def test_a_mail_is_delivered_once(start: Start, smtp: Smtp) -> None:
     recipient = forget(a2)
     mail = once(post, a2, recipient)
     assert (mail.sender, mail.recipients) == (FROM, (recipient,))
-    sent = wait_for_state(a2, recipient, "sent")
-    assert sent["attempts"] == 1 and not sent["last_error"]
     assert len(post.attempts_for(recipient)) == 1
+
+
+def test_what_was_sent_is_forgotten(start: Start, smtp: Smtp) -> None:
+    """The row says that a mail went out, and no longer to whom or what it said: a link in it would still be good."""
+    post = smtp(MailServer(behaviour=DEFER))
+    a2 = start(post.url())
+    recipient = forget(a2)
+    waiting = wait_until(lambda: (found := row(a2, recipient))["last_error"] and found, SECONDS, "the error is shown")
+    assert recipient == waiting["recipient"] and "/account/reset?token=" in waiting["text"]
+    post.behaviour = ACCEPT
+    retry(a2, waiting["id"])
+    wait_until(lambda: not native.outbox(a2.server, recipient), SECONDS, "the mail is forgotten")
+    sent = native.call(a2.server, "GET", f"/outbox/{waiting['id']}")
+    assert sent["state"] == "sent" and not sent["last_error"] and sent["next_attempt"] is None
+    assert [sent[name] for name in ("recipient", "template", "subject", "text", "html")] == [None] * 5
 
 
 def test_what_a_mail_looks_like(start: Start, smtp: Smtp) -> None:
@@ -107,8 +64,6 @@ def test_what_a_mail_looks_like(start: Start, smtp: Smtp) -> None:
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     link = f"https://throng.acme.example.com/base/account/reset?token={native.token_of(mail.part('plain'), 'reset')}"
     assert link in mail.part("plain") and link in mail.part("html")
-    kept = row(a2, recipient)
-    assert (kept["subject"], kept["text"].split(), kept["html"].split()) == (message["subject"], mail.part("plain").split(), mail.part("html").split())
     # RFC 5321 section 4.5.3.1.6.
     assert all(len(line) <= 998 for line in mail.raw.splitlines())
     answered(a2.post("/auth/reset-password", {"token": native.token_of(mail.part("plain"), "reset"), "password": "a third horse of nine"}), 200)
@@ -192,7 +147,6 @@ def test_a_refused_mail_is_dead_until_somebody_retries_it(start: Start, smtp: Sm
     assert native.call(a2.server, "GET", "/outbox?state=dead")["items"]
     throng(a2, "outbox", "retry", str(dead["id"]))
     once(post, a2, recipient)
-    wait_for_state(a2, recipient, "sent")
 
 
 def test_a_dead_mail_is_retried_natively(start: Start, smtp: Smtp) -> None:
@@ -201,113 +155,8 @@ def test_a_dead_mail_is_retried_natively(start: Start, smtp: Smtp) -> None:
     recipient = forget(a2)
     dead = wait_for_state(a2, recipient, "dead")
     post.behaviour = ACCEPT
-    native.call(a2.server, "POST", f"/outbox/{dead['id']}/retry")
+    retry(a2, dead["id"])
     once(post, a2, recipient)
-
-
-def test_a_deferred_mail_is_tried_again_ever_more_slowly(start: Start, smtp: Smtp) -> None:
-    post = smtp(MailServer(behaviour=DEFER))
-    a2 = start(post.url())
-    recipient = forget(a2)
-    moments = post.wait_for_attempts(recipient, 4)
-    post.behaviour = ACCEPT
-    mail = once(post, a2, recipient)
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
-    assert gaps[0] >= 0.5, gaps
-    assert gaps[-1] > gaps[0] * 1.5, f"the gaps do not grow: {gaps}"
-    sent = wait_for_state(a2, recipient, "sent")
-    assert sent["attempts"] == len(post.attempts_for(recipient)) >= 5
-    assert mail.message["message-id"]
-
-
-def test_in_the_end_a_deferred_mail_is_dead(start: Start, smtp: Smtp) -> None:
-    post = smtp(MailServer(behaviour=DEFER))
-    a2 = start(post.url(), "outbox.attempts_max=3")
-    recipient = forget(a2)
-    dead = wait_for_state(a2, recipient, "dead")
-    assert dead["attempts"] == 3 == len(post.attempts_for(recipient)) and "451" in dead["last_error"]
-    post.behaviour = ACCEPT
-    throng(a2, "outbox", "retry", str(dead["id"]))
-    once(post, a2, recipient)
-
-
-def test_a_receiver_that_is_down(start: Start, smtp: Smtp) -> None:
-    """Nobody listens; who forgot the password is answered all the same, and gets the mail when somebody does."""
-    port = free_port()
-    a2 = start(f"smtp+plain://127.0.0.1:{port}")
-    recipient = forget(a2)
-    waiting = wait_until(lambda: (found := row(a2, recipient))["last_error"] and found, SECONDS, "the error is shown")
-    assert waiting["state"] == "queued" and waiting["next_attempt"]
-    post = smtp(MailServer(port=port))
-    once(post, a2, recipient)
-
-
-def test_a_receiver_that_stalls(start: Start, smtp: Smtp) -> None:
-    """It holds up its own mail for as long as `mail.time_max`, and nothing else."""
-    post = smtp(MailServer(behaviour=STALL))
-    a2 = start(post.url())
-    recipients = [forget(a2) for _ in range(20)]
-    post.wait_for_attempts(recipients[0], 1)
-    since = time.monotonic()
-    for _ in range(20):
-        answered(a2.me(a2.admin), 200)
-    assert time.monotonic() - since < 10
-    post.wait_for_attempts(recipients[0], 2)
-    post.behaviour = ACCEPT
-    for recipient in recipients:
-        post.wait_for(recipient)
-        wait_for_state(a2, recipient, "sent")
-        assert len(post.to(recipient)) == 1
-
-
-def test_a_receiver_that_hangs_up(start: Start, smtp: Smtp) -> None:
-    """In the middle of the text: nobody knows whether it was taken, so the mail goes out again under the same Message-ID."""
-    post = smtp(MailServer(behaviour=DROP))
-    a2 = start(post.url())
-    recipient = forget(a2)
-    post.wait_for_attempts(recipient, 2)
-    assert row(a2, recipient)["state"] == "queued"
-    post.behaviour = ACCEPT
-    once(post, a2, recipient)
-
-
-def test_kill_9_loses_no_mail(start: Start, smtp: Smtp, new_site: Callable[[], Site]) -> None:
-    """What was answered with 202 goes out after the next start, and twice at most where it was on its way."""
-    site = new_site()
-    post = smtp(MailServer(behaviour=STALL))
-    first = start(post.url(), site=site, patience="60s")
-    accounts = [first.account().email for _ in range(10)]
-    for recipient in accounts:
-        answered(first.post("/auth/forgot-password", {"email": recipient}), 202)
-    wait_until(lambda: post.attempts, SECONDS, "a mail is on its way")
-    first.server.kill()
-    post.behaviour = ACCEPT
-    second = start(post.url(), site=site)
-    for recipient in accounts:
-        post.wait_for(recipient)
-        wait_for_state(second, recipient, "sent")
-    once(post, second, forget(second))
-    assert all(len(post.to(recipient)) <= 2 for recipient in accounts)
-    link = native.token_of(post.wait_for(accounts[0]).part("plain"), "reset")
-    answered(second.post("/auth/reset-password", {"token": link, "password": "a third horse of nine"}), 200)
-
-
-def test_kill_9_in_the_middle_of_sending(start: Start, smtp: Smtp, new_site: Callable[[], Site]) -> None:
-    """Killed as soon as some have arrived: the others follow, and none that was noted as sent comes again."""
-    site = new_site()
-    post = smtp(MailServer())
-    first = start(post.url(), site=site)
-    accounts = [first.account().email for _ in range(30)]
-    for recipient in accounts:
-        answered(first.post("/auth/forgot-password", {"email": recipient}), 202)
-    noted = wait_until(lambda: [item["recipient"] for item in native.call(first.server, "GET", "/outbox?state=sent&limit=100")["items"]], SECONDS, "some are sent")
-    first.server.kill()
-    second = start(post.url(), site=site)
-    for recipient in accounts:
-        post.wait_for(recipient)
-        wait_for_state(second, recipient, "sent")
-    assert all(len(post.to(recipient)) == 1 for recipient in noted)
-    assert all(len(post.to(recipient)) <= 2 for recipient in accounts)
 
 
 @pytest.mark.parametrize("field", ["name", "first_name", "last_name", "username"])
@@ -329,7 +178,7 @@ def test_no_name_becomes_a_header_or_a_recipient(mailing: tuple[ThrongA2, MailSe
     assert not post.to("eve@example.com")
 
 
-@pytest.mark.parametrize("address", ["ann@example.com\r\nBcc: eve@example.com", "ann@example.com\nRCPT TO:<eve@example.com>", "ann@example.com, eve@example.com", "<eve@example.com>", "ann@example.com>\r\nDATA"])
+@pytest.mark.parametrize("address", ["ann@example.com\r\nBcc: eve@example.com", "ann@example.com\nRCPT TO:<eve@example.com>", "ann@example.com, eve@example.com", "ann@example.com>\r\nDATA"])
 def test_no_address_becomes_two(mailing: tuple[ThrongA2, MailServer], address: str) -> None:
     a2, post = mailing
     assert invite(a2, {"email": address, "role": "advertiser"}) in (400, 422)

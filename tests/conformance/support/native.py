@@ -51,12 +51,13 @@ def account_id(server: Throng, email: str) -> int:
 
 
 def outbox(server: Throng, recipient: str) -> list[dict[str, Any]]:
-    """What the outbox holds for one address, newest first, each with subject, text and html."""
+    """What the outbox holds for one address, newest first, each with subject, text and html. What was sent is not among it:
+    the server forgets whom it was for."""
     found: list[dict[str, Any]] = []
     before = ""
     for _ in range(PAGES_MAX):
         page = call(server, "GET", f"/outbox?limit={PAGE}{before}")["items"]
-        found += [item for item in page if item["recipient"].lower() == recipient.lower()]
+        found += [item for item in page if (item["recipient"] or "").lower() == recipient.lower()]
         if len(page) < PAGE:
             return [{**item, **call(server, "GET", f"/outbox/{item['id']}")} for item in found]
         before = f"&before={page[-1]['id']}"

@@ -89,10 +89,12 @@ class MailServer:
     """`tls` is None (plain), "starttls" (required before anything else) or "implicit". With `credentials` a sender must
     sign in as USER."""
 
-    def __init__(self, tls: str | None = None, certificates: Certificates | None = None, credentials: bool = False, behaviour: str = ACCEPT, port: int | None = None) -> None:
+    def __init__(self, tls: str | None = None, certificates: Certificates | None = None, credentials: bool = False, behaviour: str = ACCEPT, port: int | None = None, keep_refused: bool = False) -> None:
         assert (tls is None) == (certificates is None)
         self.tls, self.certificates, self.credentials = tls, certificates, credentials
         self.behaviour = behaviour
+        # Whether `mails` also has what was answered with a refusal.
+        self.keep_refused = keep_refused
         self.port = port or free_port()
         self.mails: list[Mail] = []
         # Seconds of time.monotonic() at which a sender came as far as naming a recipient.
@@ -163,7 +165,7 @@ class MailServer:
             assert server.transport is not None
             server.transport.abort()
             return "421 gone"
-        if behaviour == ACCEPT:
+        if behaviour == ACCEPT or self.keep_refused:
             content = envelope.content
             assert isinstance(content, bytes)
             mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, session.ssl is not None or self.tls == "implicit", session.auth_data)
