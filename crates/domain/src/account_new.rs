@@ -7,7 +7,7 @@ use store::{Account, AccountIdentity, AccountToken, LedgerEntry, Tx, Verdict};
 use crate::{
     account::{ACCOUNT, AccountView, CallLimit, Role, view},
     audience::valid_name,
-    caller::{Context, Visit},
+    caller::{Caller, Context, Visit},
     email::Email,
     error::{Denied, Error, Field, Result},
     group::{self, GroupRef},
@@ -383,7 +383,11 @@ pub(crate) fn room(tx: &mut Tx<'_, '_>, more: usize) -> Result<()> {
 /// The entrance of an account, worked out before its command: hashing takes long, tokens take randomness.
 pub(crate) enum Opened {
     Hash(String),
-    Invitation { token: String, link: String },
+    Invitation {
+        token: String,
+        link: String,
+        inviter: Option<String>,
+    },
     Provider(AccountIdentity),
 }
 
@@ -473,7 +477,11 @@ impl Domain {
                 let link = self
                     .link(context.caller.workspace, Purpose::Invite, &token)
                     .await?;
-                Ok(Opened::Invitation { token, link })
+                Ok(Opened::Invitation {
+                    token,
+                    link,
+                    inviter: inviter(&context.caller),
+                })
             }
             Entrance::Provider { uid, subject } => {
                 let provider = self.provider(context.caller.workspace, &uid).await?;
@@ -553,6 +561,22 @@ impl Domain {
     }
 }
 
+/// Who invites, as people know them; nothing where no account does.
+fn inviter(caller: &Caller) -> Option<String> {
+    let account = &caller.operator.as_ref()?.account;
+    let whole = format!("{} {}", account.first_name, account.last_name);
+    let name = account.name.clone().unwrap_or(whole);
+    let name = name.trim();
+    Some(
+        if name.is_empty() {
+            &account.username
+        } else {
+            name
+        }
+        .to_owned(),
+    )
+}
+
 /// Opens a new account's entrance in its command.
 fn enter(
     tx: &mut Tx<'_, '_>,
@@ -567,7 +591,11 @@ fn enter(
             store::account_update(tx, row)?;
             made.has_password = true;
         }
-        Opened::Invitation { token, link } => {
+        Opened::Invitation {
+            token,
+            link,
+            inviter,
+        } => {
             let now = tx.meta().time;
             let invitation = AccountToken {
                 account: row.id,
@@ -579,7 +607,7 @@ fn enter(
             store::account_token_insert(tx, &secret::hash(token), &invitation)?;
             let mail = Mail::Invite {
                 link: link.clone(),
-                inviter: None,
+                inviter: inviter.clone(),
             };
             crate::outbox::mail_queue(tx, sealer, &way_in::envelope(row), &mail)?;
         }

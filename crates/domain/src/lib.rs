@@ -77,4 +77,5 @@ pub use store::{
     KeepIdentifiers, LedgerEntry, Session, Workspace,
 };
 pub use token::AccessToken;
+pub use way_in::Purpose;
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

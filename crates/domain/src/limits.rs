@@ -107,3 +107,5 @@ pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;
 pub const ID_TOKEN_CHARS_MAX: usize = 16 << 10;
 /// How long somebody may take at an identity provider before they are back.
 pub const AUTHORIZE_LIFE_MS: i64 = 15 * 60 * 1_000;
+/// How long the outbox shows that something was sent.
+pub const SENT_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;

@@ -419,7 +419,7 @@ impl Domain {
         .await
     }
 
-    /// Forgets what has expired: sessions, mailed tokens, throttles; called now and then.
+    /// Forgets what has expired: sessions, mailed tokens, throttles, mail sent long ago; called now and then.
     pub async fn account_sweep(&self, workspace: i64) -> Result<()> {
         let context = Context::new(Caller::server(workspace), "sweep");
         let day_ms = 24 * 3_600 * 1_000;
@@ -427,6 +427,7 @@ impl Domain {
         self.command(&context, "account_sweep", 1, move |tx| {
             store::sessions_sweep(tx, now - day_ms)?;
             store::throttle_sweep(tx, now - day_ms)?;
+            store::outbox_sweep(tx, now - limits::SENT_KEPT_MS)?;
             Ok(Verdict::Done(()))
         })
         .await

@@ -1,6 +1,6 @@
 //! The links of mails that let an account in: an invitation, a new password, an address shown to be theirs.
 //!
-//! Invariants: a token lets in once, for one purpose, for the address that it was mailed to; asking for a mail is answered
+//! Invariants: a token is good once, for one purpose, for the address that it was mailed to; asking for a mail is answered
 //! alike, and works alike, whether there is such an account or not.
 
 use store::{Account, AccountToken, Tx, Verdict};
@@ -63,15 +63,9 @@ pub(crate) fn envelope(account: &Account) -> Envelope {
     }
 }
 
-/// The account whose token this is, with the token used up.
+/// The account whose token this is. A token that sets a password is used up; one that verifies an address may come again
+/// and finds it verified.
 fn redeem(tx: &mut Tx<'_, '_>, token: &str, purposes: &[Purpose]) -> Result<Account> {
-    let (account, purpose) = holder(tx, token, purposes)?;
-    store::account_tokens_delete(tx, account.id, purpose.as_str())?;
-    Ok(account)
-}
-
-/// The account whose token this is, and what of the purposes it is for.
-fn holder(tx: &mut Tx<'_, '_>, token: &str, purposes: &[Purpose]) -> Result<(Account, Purpose)> {
     if !secret::well_formed(token) {
         return Err(bad_token());
     }
@@ -85,7 +79,10 @@ fn holder(tx: &mut Tx<'_, '_>, token: &str, purposes: &[Purpose]) -> Result<(Acc
     if !live || !account.active {
         return Err(bad_token());
     }
-    Ok((account, *purpose))
+    if *purpose != Purpose::Verify {
+        store::account_tokens_delete(tx, account.id, purpose.as_str())?;
+    }
+    Ok(account)
 }
 
 impl Domain {
@@ -244,16 +241,16 @@ impl Domain {
             .await
     }
 
-    /// Marks the address of the account whose link this token is of as verified. One that is verified is a *conflict*, also
-    /// for the token that verified it, which is kept until it expires: it opens nothing, and who follows the link again is
-    /// told that all is well.
+    /// Marks the address of the account whose link this token is of as verified. One that is verified is a *conflict*.
     pub async fn verification_confirm(&self, visit: &Visit, token: &str) -> Result<AccountView> {
         let context = self.visit(visit).await?;
         let token = token.to_owned();
         self.command(&context, "verification_confirm", 1, move |tx| {
-            let (mut account, _) = holder(tx, &token, &[Purpose::Verify])?;
+            let mut account = redeem(tx, &token, &[Purpose::Verify])?;
             if account.verified {
-                return Err(Error::Conflict("The address is verified already."));
+                return Ok(Verdict::Refused(Error::Conflict(
+                    "The address is verified already.",
+                )));
             }
             account.verified = true;
             account.updated = tx.meta().time;

@@ -144,17 +144,51 @@ pub fn restore(
             backup.display()
         )));
     }
-    let file = DatabaseUrl::Sqlite {
-        path: backup.to_owned(),
+    let older = folder.path().join(OLDER);
+    let result = open_backup(backup, &older)
+        .map_err(not_a_backup)
+        .and_then(|from| restore_from(folder, url, from, now, progress));
+    remove_partial(&older);
+    result
+}
+
+/// The copy of a backup of an older version, while it is brought up and read.
+const OLDER: &str = "restore.older";
+
+/// A backup to be read. One that an older version made is copied first, and the copy brought up: the backup itself is never
+/// written to.
+fn open_backup(backup: &Path, older: &Path) -> Result<Connection, Error> {
+    let file = |path: &Path| DatabaseUrl::Sqlite {
+        path: path.to_owned(),
         size_bytes_max: None,
     };
-    let mut from = Connection::open(&file, Mode::Read)?;
-    from.begin(Mode::Read).map_err(not_a_backup)?;
-    let found = migrations::schema_version(&mut from).map_err(not_a_backup)?;
-    if found != SCHEMA_VERSION {
+    let mut from = Connection::open(&file(backup), Mode::Read)?;
+    from.begin(Mode::Read)?;
+    let found = migrations::schema_version(&mut from)?;
+    if found == SCHEMA_VERSION {
+        return Ok(from);
+    }
+    if found > SCHEMA_VERSION || found < 1 {
         return Err(wrong_version(found));
     }
-    let (_, fingerprint) = installation::get(&mut from).map_err(not_a_backup)?;
+    drop(from);
+    remove_partial(older);
+    std::fs::copy(backup, older)
+        .map_err(|error| Error::Open(format!("cannot copy it to {}: {error}", older.display())))?;
+    let mut copy = Connection::open(&file(older), Mode::Write)?;
+    migrations::migrate(&mut copy, 0)?;
+    copy.begin(Mode::Read)?;
+    Ok(copy)
+}
+
+fn restore_from(
+    folder: &DataFolder,
+    url: &DatabaseUrl,
+    mut from: Connection,
+    now: i64,
+    progress: OnTable<'_>,
+) -> Result<BackupReport, Error> {
+    let (_, fingerprint) = installation::get(&mut from)?;
     let key = folder.master_key()?;
     if key
         .as_ref()

@@ -76,7 +76,7 @@ pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
     OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
-    outbox_get, outbox_insert, outbox_page, outbox_retry,
+    outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
 };
 pub use read::Read;
 pub use seal::{MasterKey, Sealer};

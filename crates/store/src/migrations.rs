@@ -302,6 +302,11 @@ ALTER TABLE snapshot ALTER COLUMN bytes SET STORAGE EXTERNAL";
 /// Brings the database to [`SCHEMA_VERSION`]. Two processes that start at once take turns.
 /// A database that a newer program wrote is refused, untouched.
 pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Error> {
+    migrate_to(connection, now, SCHEMA_VERSION)
+}
+
+/// [`migrate`] up to an older version, as a database of that time is.
+pub(crate) fn migrate_to(connection: &mut Connection, now: i64, to: i64) -> Result<(), Error> {
     let postgres = matches!(connection, Connection::Postgres(_));
     let version_table = connection.dialect_ddl(CREATE_VERSION);
     match connection.batch(&version_table) {
@@ -310,7 +315,7 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Error
         result => result?,
     }
     connection.begin(crate::connection::Mode::Write)?;
-    let result = migrate_locked(connection, postgres, now);
+    let result = migrate_locked(connection, postgres, now, to);
     match result {
         Ok(()) => connection.commit(),
         Err(error) => {
@@ -320,7 +325,12 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Error
     }
 }
 
-fn migrate_locked(connection: &mut Connection, postgres: bool, now: i64) -> Result<(), Error> {
+fn migrate_locked(
+    connection: &mut Connection,
+    postgres: bool,
+    now: i64,
+    to: i64,
+) -> Result<(), Error> {
     if postgres {
         connection.batch(POSTGRES_LOCK)?;
     }
@@ -328,7 +338,7 @@ fn migrate_locked(connection: &mut Connection, postgres: bool, now: i64) -> Resu
     if found > SCHEMA_VERSION {
         return Err(newer(found));
     }
-    for version in found + 1..=SCHEMA_VERSION {
+    for version in found + 1..=to {
         let ddl = usize::try_from(version - 1)
             .ok()
             .and_then(|index| MIGRATIONS.get(index))

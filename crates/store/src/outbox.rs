@@ -107,8 +107,15 @@ const DEAD: &str = "UPDATE outbox SET state = 'dead', lease_until = 0, finished 
      WHERE workspace_id = $1 AND id = $2 AND epoch = $3 AND state = 'queued' RETURNING id";
 const DUE: &str = "SELECT next_attempt FROM outbox WHERE state = 'queued' AND kind = $1 ORDER BY next_attempt LIMIT 1";
 
+const OLD: &str =
+    "SELECT id FROM outbox WHERE workspace_id = $1 AND state = 'sent' AND finished < $2 LIMIT 1";
+const SWEEP: &str =
+    "DELETE FROM outbox WHERE workspace_id = $1 AND state = 'sent' AND finished < $2";
+
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
+    OLD,
+    SWEEP,
     INSERT,
     GET,
     PAGE,
@@ -269,4 +276,13 @@ pub async fn outbox_due(store: &Store, kind: &'static str) -> Result<Option<i64>
             rows.first().map(|row| row.int(0)).transpose()
         })
         .await
+}
+
+/// Forgets what was sent before `before`. Where there is nothing, nothing is written and so nothing logged.
+pub fn outbox_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
+    let params = [tx.workspace().into(), before.into()];
+    if !tx.query(OLD, &params)?.is_empty() {
+        tx.query(SWEEP, &params)?;
+    }
+    Ok(())
 }

@@ -68,6 +68,9 @@ const TOKENS_DELETE: &str =
     "DELETE FROM account_token WHERE workspace_id = $1 AND account_id = $2 AND purpose = $3";
 const TOKENS_DELETE_OF: &str =
     "DELETE FROM account_token WHERE workspace_id = $1 AND account_id = $2";
+const OLD: &str = "SELECT expires FROM session WHERE workspace_id = $1 AND expires < $2 LIMIT 1";
+const TOKEN_OLD: &str =
+    "SELECT expires FROM account_token WHERE workspace_id = $1 AND expires < $2 LIMIT 1";
 const TOKEN_SWEEP: &str = "DELETE FROM account_token WHERE workspace_id = $1 AND expires < $2";
 const IDENTITY_INSERT: &str = "INSERT INTO account_identity (workspace_id, issuer, subject, account_id, provider, \
      created) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -92,6 +95,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     END_OLDEST,
     SEEN,
     SWEEP,
+    OLD,
+    TOKEN_OLD,
     DELETE_OF,
     TOKEN_INSERT,
     TOKEN_GET,
@@ -186,11 +191,16 @@ pub fn sessions_end_oldest(tx: &mut Tx<'_, '_>, account: i64, keep: i64) -> Resu
     tx.query(END_OLDEST, &params).map(drop)
 }
 
-/// Forgets sessions and tokens that expired before `before`.
+/// Forgets sessions and tokens that expired before `before`. Where there are none, nothing is written and so nothing
+/// logged.
 pub fn sessions_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
     let params = [tx.workspace().into(), before.into()];
-    tx.query(SWEEP, &params)?;
-    tx.query(TOKEN_SWEEP, &params).map(drop)
+    for (old, sweep) in [(OLD, SWEEP), (TOKEN_OLD, TOKEN_SWEEP)] {
+        if query_one(tx, old, &params)?.is_some() {
+            tx.query(sweep, &params)?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes when a session was last used, outside the workspace's order.

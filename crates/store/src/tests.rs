@@ -203,3 +203,45 @@ fn a_migration_may_be_run_again() {
         );
     }
 }
+
+/// A backup of the first version, from before there were accounts.
+#[test]
+fn a_backup_of_an_older_version_is_restored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = folder.path().join("old.db");
+    let file = DatabaseUrl::Sqlite {
+        path: backup.clone(),
+        size_bytes_max: None,
+    };
+    let mut old = Connection::open(&file, Mode::Write).expect("opens");
+    migrations::migrate_to(&mut old, 1, 1).expect("is of the first version");
+    old.batch(
+        "INSERT INTO installation VALUES (1, 'old', 0, 5, x'00');
+         INSERT INTO workspace VALUES (1, 'default', 'Default', 'none', x'00', 5);
+         INSERT INTO credential VALUES (1, 9, 'native', 'mine', 'thr_', x'01', 'admin', 1, 5, NULL, NULL, NULL);
+         PRAGMA journal_mode = DELETE",
+    )
+    .expect("is filled");
+    drop(old);
+    let bytes = std::fs::read(&backup).expect("reads");
+
+    let data = folder.path().join("data");
+    let data = crate::DataFolder::open(&data).expect("opens");
+    let to = DatabaseUrl::Sqlite {
+        path: data.path().join("throng.db"),
+        size_bytes_max: None,
+    };
+    let report = crate::restore(&data, &to, &backup, 7, &mut |_, _| {}).expect("restores");
+    assert_eq!(report.rows, 3);
+    assert_eq!(
+        std::fs::read(&backup).expect("reads"),
+        bytes,
+        "the backup was written to"
+    );
+    assert!(!data.path().join("restore.older").exists());
+    let mut restored = Connection::open(&to, Mode::Read).expect("opens");
+    let rows = restored
+        .query_text("SELECT id, account_id FROM credential", &[])
+        .expect("reads");
+    assert_eq!(rows[0].0, [Value::Int(9), Value::Null]);
+}

@@ -9,6 +9,7 @@ mod document;
 mod idempotency;
 mod members;
 mod outbox;
+mod pages;
 mod paging;
 mod structures;
 mod workspaces;

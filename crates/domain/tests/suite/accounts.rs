@@ -1188,3 +1188,59 @@ async fn consents_are_rows_and_a_set_that_say_the_same() {
         close(domain).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_forgotten_and_a_quiet_workspace_is_left_alone() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        made(&domain, workspace, "ann@example.org", Role::Advertiser).await;
+        signed_in(&domain, "ann@example.org").await;
+        domain
+            .password_forgot(&visit(), "ann@example.org")
+            .await
+            .expect("is mailed");
+        let seq = async || domain.store().state(workspace).await.expect("reads").seq;
+        let before = seq().await;
+        domain.account_sweep(workspace).await.expect("sweeps");
+        assert_eq!(seq().await, before, "nothing has expired yet");
+        house.clock.advance(Duration::from_secs(3 * 24 * 3_600));
+        domain.account_sweep(workspace).await.expect("sweeps");
+        assert_eq!(seq().await, before + 1);
+        domain.account_sweep(workspace).await.expect("sweeps");
+        assert_eq!(seq().await, before + 1, "there is nothing left");
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_says_who_invites() {
+    let house = House::sqlite();
+    let (domain, workspace) = start(&house).await;
+    let root = AccountNew {
+        first_name: "Ann".into(),
+        last_name: "Lee".into(),
+        role: Role::Admin,
+        ..AccountNew::of("root@example.org")
+    };
+    let entrance = Entrance::Password(PASSWORD.into());
+    domain
+        .account_create(&server(workspace), root, entrance)
+        .await
+        .expect("is made");
+    let by = signed_in(&domain, "root@example.org").await;
+    domain
+        .account_create(&by, AccountNew::of("bob@example.org"), Entrance::Invitation)
+        .await
+        .expect("is made");
+    let items = domain
+        .outbox_list(&by.caller, None, None, 1)
+        .await
+        .expect("lists");
+    let mail = domain
+        .outbox_get(&by.caller, items[0].id)
+        .await
+        .expect("shows");
+    let text = mail.text.expect("a text").text;
+    assert!(text.contains("Ann Lee"), "{text}");
+    close(domain).await;
+}

@@ -80,6 +80,12 @@ impl House {
 
     /// Opens the database as the process `name`; the second of two copies the first's master key.
     pub async fn open_as(&self, name: &str) -> Domain {
+        let options = Options::closed(self.clock.clone(), Random::system());
+        self.open_with(name, options).await
+    }
+
+    /// [`Self::open_as`] with options of the test's own.
+    pub async fn open_with(&self, name: &str, started_with: Options) -> Domain {
         let path = self.folder.path().join(name);
         let key = Path::new("master.key");
         if name != "one" && !path.exists() {
@@ -97,8 +103,7 @@ impl House {
             let folder = DataFolder::open(&path).expect("the folder opens");
             Store::open(folder, options, &mut |_, _, _| {}).expect("the store opens")
         });
-        let options = Options::closed(self.clock.clone(), Random::system());
-        let domain = Domain::start(store, options)
+        let domain = Domain::start(store, started_with)
             .await
             .expect("the domain starts");
         domain.workspace_default().await.expect("a workspace");
