@@ -153,7 +153,8 @@ impl Domain {
         &self.0.passwords
     }
 
-    pub(crate) fn public_url(&self) -> &str {
+    /// Where people reach the server, without a slash at the end.
+    pub fn public_url(&self) -> &str {
         &self.0.options.public_url
     }
 
