@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use axum::http::{Request, Uri, header::HOST, uri::PathAndQuery};
 use domain::{Domain, Error, Mount};
 
+use crate::request::Reached;
+
 /// Where the requests for a host name go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostMount {
@@ -25,7 +27,8 @@ pub async fn resolve<B>(
     hosts: &Hosts,
     request: &mut Request<B>,
 ) -> Result<(), Error> {
-    let host = host_of(request).and_then(|host| hosts.get(&host));
+    let named = host_of(request).and_then(|(name, port)| Some((hosts.get(&name)?, name, port)));
+    let host = named.as_ref().map(|(host, _, _)| *host);
     let (slug, path) = split_slug(request.uri());
     let prefix = host.map_or("", |host| host.prefix.as_str());
     let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
@@ -34,9 +37,14 @@ pub async fn resolve<B>(
         return Ok(());
     }
     let rewritten = format!("{prefix}{path}");
+    let reached = Reached {
+        authority: named.map(|(_, name, port)| format!("{name}{port}")),
+        path: request.uri().path().to_owned(),
+    };
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query =
         Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
+    request.extensions_mut().insert(reached);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
     let mount = match slug {
         Some(slug) => domain.mount(&slug).await?,
@@ -46,16 +54,16 @@ pub async fn resolve<B>(
     Ok(())
 }
 
-fn host_of<B>(request: &Request<B>) -> Option<String> {
+/// The name in lower case, and the port with its colon.
+fn host_of<B>(request: &Request<B>) -> Option<(String, String)> {
     let host = request.headers().get(HOST)?.to_str().ok()?;
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
-    });
-    Some(name.to_ascii_lowercase())
+    let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, "")) => (name, String::new()),
+        Some((name, port)) if is_port(port) => (name, format!(":{port}")),
+        _ => (host, String::new()),
+    };
+    Some((name.to_ascii_lowercase(), port))
 }
 
 /// The slug of `/w/{slug}/rest` and `/rest` with the query; without a slug, the path as it is.
