@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What scripts/test, scripts/conformance and scripts/bench share: the repository's root, installing what is missing,
-# the Python environment, a throw-away PostgreSQL, and the runs of the vendors' clients.
+# the Python environment, the identity provider's packages, a throw-away PostgreSQL, and the runs of the vendors' clients.
 #
 # Sourced, never run. The caller has set -euo pipefail. Nothing here reads standard input.
 
@@ -58,6 +58,32 @@ need_venv() {
     "$PYTHON" -m pip install --quiet --no-input --disable-pip-version-check -r "$CONFORMANCE/requirements.txt" </dev/null >&2
     printf '%s\n' "$want" >"$VENV/requirements.sha256"
   ) 9>"$lock"
+}
+
+# Node 20 or later with npm: the identity provider of the tests is oidc-provider.
+need_node() {
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then apt_install nodejs npm; fi
+  node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' ||
+    die "node is older than 20: $(node --version); Debian 13 or later has a newer one, and so has nodejs.org"
+}
+
+# The identity provider beside its packages, as its lock file names them, in a folder that outlives a run; exports
+# THRONG_TEST_OIDC. Made again when the lock file or Node changes.
+need_oidc() {
+  need_node
+  local want from=$CONFORMANCE/support/oidc folder=$TARGET/conformance/oidc
+  mkdir -p "$folder"
+  want=$(cat "$from/package-lock.json" <(node --version) | sha256sum | cut -d' ' -f1)
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    cp "$from"/package.json "$from"/package-lock.json "$from"/provider.mjs "$folder/"
+    [ -f "$folder/lock.sha256" ] && [ "$(<"$folder/lock.sha256")" = "$want" ] && exit 0
+    say "installing the identity provider of the tests into $folder"
+    rm -f "$folder/lock.sha256"
+    (cd "$folder" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2)
+    printf '%s\n' "$want" >"$folder/lock.sha256"
+  ) 9>"$TARGET/oidc.lock"
+  export THRONG_TEST_OIDC=$folder
 }
 
 # free_port : prints a TCP port of 127.0.0.1 that nobody listens on now.

@@ -13,9 +13,13 @@ import pytest
 
 from support import operations, postgres
 from support.process import Throng
+from support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = 200
+# Folders whose tests prove nothing that a vendor documents, and so no cell: what the server does by itself, and whether
+# the tools of these suites can be believed.
+WITHOUT_CELLS = {"server", "tooling"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         vendor = Path(item.path).parent.name
         markers = list(item.iter_markers("conformance"))
+        if vendor in WITHOUT_CELLS:
+            if markers:
+                raise pytest.UsageError(f"{item.nodeid} is in {vendor}/, which proves no cells")
+            continue
         if not markers:
             raise pytest.UsageError(f"{item.nodeid} has no @pytest.mark.conformance(operation=..., status=...)")
         for marker in markers:
@@ -137,6 +145,20 @@ def demo(launch: Callable[..., Throng], new_folder: Callable[[], Path]) -> Calla
         return launch("demo", "--json", "--people", str(PEOPLE), "--listen", "127.0.0.1:0", "--data", str(folder), *arguments).wait_for_json()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def new_site(demo: Callable[..., Throng], launch: Callable[..., Throng], new_folder: Callable[[], Path], new_database: Callable[[], list[str]]) -> Callable[[], Site]:
+    """A data folder that a demo has filled and left, for `throng serve` with the configuration of the test's own."""
+
+    def fill() -> Site:
+        data, database = new_folder(), new_database()
+        filled = demo(*database, data=data)
+        site = Site(launch, filled, data, database, new_folder())
+        assert filled.terminate() == 0, filled.describe()
+        return site
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mount;
 pub mod native;
 pub mod opendatasoft;
+pub mod pages;
 pub mod request;
 
 /// The dialects for which a credential can be made.

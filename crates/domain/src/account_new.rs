@@ -202,14 +202,14 @@ pub(crate) fn not_negative(field: &'static str, money: Money) -> Result<Money> {
 }
 
 /// A new account whose own fields are checked; what depends on others is checked where it is inserted.
-struct Prepared {
+pub(crate) struct Prepared {
     row: Account,
     local: String,
     chose_username: bool,
     groups: Vec<GroupRef>,
 }
 
-fn prepare(new: &AccountNew) -> Result<Prepared> {
+pub(crate) fn prepare(new: &AccountNew) -> Result<Prepared> {
     let email = Email::parse(&new.email)?;
     let username = new.username.as_deref().map(valid_username).transpose()?;
     let administrator = new.role == Role::Admin || new.permissions.administers();
@@ -261,7 +261,11 @@ fn prepare(new: &AccountNew) -> Result<Prepared> {
 }
 
 /// Writes a new account. What can be wrong with it is found before anything is written.
-fn insert(tx: &mut Tx<'_, '_>, prepared: &Prepared, opened: &Opened) -> Result<AccountView> {
+pub(crate) fn insert(
+    tx: &mut Tx<'_, '_>,
+    prepared: &Prepared,
+    opened: &Opened,
+) -> Result<AccountView> {
     let mut row = prepared.row.clone();
     if let Opened::Provider(AccountIdentity {
         issuer, subject, ..
@@ -338,7 +342,7 @@ pub(crate) fn note_money(
     Ok(store::ledger_insert(tx, account, &entry)?)
 }
 
-fn room(tx: &mut Tx<'_, '_>, more: usize) -> Result<()> {
+pub(crate) fn room(tx: &mut Tx<'_, '_>, more: usize) -> Result<()> {
     if store::accounts_count(tx)? + more as u64 <= limits::ACCOUNTS_MAX {
         return Ok(());
     }
@@ -353,7 +357,7 @@ fn room(tx: &mut Tx<'_, '_>, more: usize) -> Result<()> {
 }
 
 /// The entrance of an account, worked out before its command: hashing takes long, tokens take randomness.
-enum Opened {
+pub(crate) enum Opened {
     Hash(String),
     Invitation { token: String, link: String },
     Provider(AccountIdentity),

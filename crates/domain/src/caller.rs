@@ -246,7 +246,7 @@ impl Visit {
             request_id: request_id.into(),
             address: address
                 .map(|address| address.to_canonical())
-                .filter(|address| !address.is_loopback()),
+                .filter(|address| !address.is_loopback() && !address.is_unspecified()),
         }
     }
 }

@@ -149,4 +149,18 @@ impl Domain {
             })
             .await
     }
+
+    /// How many people agreed to a version of the policy. For administrators.
+    pub async fn policy_people(&self, caller: &Caller, version: &str) -> Result<u64> {
+        caller.need_administrator()?;
+        let version = version.to_owned();
+        self.store()
+            .read(caller.workspace, move |read| {
+                Ok(match store::policy_set(read, &version)? {
+                    Some(set) => read.set(set).len(),
+                    None => 0,
+                })
+            })
+            .await
+    }
 }

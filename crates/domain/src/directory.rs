@@ -458,7 +458,7 @@ mod tests {
                 .collect(),
             ..Filter::default()
         };
-        let page = directory.page(&filter, sort, 0, 100);
+        let page = directory.page(&filter, sort, 0, 1_000);
         assert_eq!(page.total, page.ids.len());
         page.ids
     }

@@ -37,6 +37,8 @@ pub enum Error {
     KeyReused,
     /// The database does not answer now; nothing was stored unless the context says otherwise.
     Unavailable { context: String },
+    /// Another server that is needed for this does not answer as it should; nothing was stored.
+    Upstream { context: String },
     /// A defect of the server.
     Internal { context: String },
 }
@@ -103,7 +105,9 @@ impl Error {
     /// What the log says beyond the public text.
     pub fn context(&self) -> Option<&str> {
         match self {
-            Error::Unavailable { context } | Error::Internal { context } => Some(context),
+            Error::Unavailable { context }
+            | Error::Upstream { context }
+            | Error::Internal { context } => Some(context),
             _ => None,
         }
     }
@@ -126,6 +130,9 @@ impl fmt::Display for Error {
             Error::Unavailable { .. } => {
                 f.write_str("The server cannot reach its database now. Try again later.")
             }
+            Error::Upstream { .. } => f.write_str(
+                "Another server that is needed for this does not answer as it should. Try again later.",
+            ),
             Error::Internal { .. } => {
                 f.write_str("The server failed. The request's id finds the reason in its log.")
             }

@@ -25,6 +25,7 @@ pub mod limits;
 mod mail;
 mod membership;
 mod money;
+mod openid;
 mod outbound;
 mod outbox;
 mod password;
@@ -56,7 +57,7 @@ pub use error::{Denied, Error, Field, Result};
 pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
-pub use identity_provider::IdentityProvider;
+pub use identity_provider::{Authorization, IdentityProvider};
 pub use key::{KeyChange, KeyNew, KeyPage, KeySecret, KeyView};
 pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use membership::{MemberOutcome, MembersEmptied};
@@ -76,4 +77,5 @@ pub use store::{
     KeepIdentifiers, LedgerEntry, Session, Workspace,
 };
 pub use token::AccessToken;
+pub use way_in::Purpose;
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

@@ -103,3 +103,7 @@ pub const RETRY_FIRST_MS: i64 = 30_000;
 pub const RETRY_MS_MAX: i64 = 3_600_000;
 /// Characters kept of the reason why an attempt failed.
 pub const OUTBOX_ERROR_CHARS_MAX: usize = 500;
+/// Characters of an ID token.
+pub const ID_TOKEN_CHARS_MAX: usize = 16 << 10;
+/// How long somebody may take at an identity provider before they are back.
+pub const AUTHORIZE_LIFE_MS: i64 = 15 * 60 * 1_000;

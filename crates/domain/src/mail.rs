@@ -370,7 +370,7 @@ mod tests {
         let made = render(Language::Korean, &mails()[5]).expect("is written");
         assert_eq!(made.subject, "예산과 크레딧이 변경되었습니다");
         assert!(
-            made.text.contains("크레딧: 20 -> 5 (-15)\n"),
+            made.text.contains("크레딧: 20 -> 5.25 (-14.75)\n"),
             "{}",
             made.text
         );

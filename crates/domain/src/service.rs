@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Result},
     identity_provider::IdentityProvider,
     limits,
+    openid::Openid,
     outbound::{Outbound, OutboundRefused},
     password::Passwords,
     random::{Random, hex},
@@ -76,6 +77,7 @@ struct Inner {
     slugs: Mutex<HashMap<String, i64>>,
     known_accounts: KnownAccounts,
     passwords: Passwords,
+    openid: Openid,
     directories: Mutex<HashMap<i64, Arc<Mutex<Directory>>>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
@@ -100,6 +102,7 @@ impl Domain {
             slugs: Mutex::new(HashMap::new()),
             known_accounts: KnownAccounts::default(),
             passwords: Passwords::default(),
+            openid: Openid::default(),
             directories: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
             outbox_queued: Notify::new(),
@@ -151,6 +154,14 @@ impl Domain {
 
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    pub(crate) fn openid(&self) -> &Openid {
+        &self.0.openid
+    }
+
+    pub(crate) fn outbound(&self) -> &dyn Outbound {
+        &*self.0.options.outbound
     }
 
     /// Where people reach the server, without a slash at the end.

@@ -202,6 +202,7 @@ impl Domain {
             store::sessions_end_oldest(tx, account.id, limits::SESSIONS_MAX)?;
             account.last_sign_in = Some(now);
             store::account_update(tx, &account)?;
+            store::account_seen_now(tx, account.id)?;
             store::activity_insert(tx, Some(account.id), "")?;
             Ok(Verdict::Done((view(tx, account)?, session.id)))
         })

@@ -63,7 +63,8 @@ pub(crate) fn envelope(account: &Account) -> Envelope {
     }
 }
 
-/// The account whose token this is, with the token used up.
+/// The account whose token this is. A token that sets a password is used up; one that verifies an address may come again
+/// and finds it verified.
 fn redeem(tx: &mut Tx<'_, '_>, token: &str, purposes: &[Purpose]) -> Result<Account> {
     if !secret::well_formed(token) {
         return Err(bad_token());
@@ -78,7 +79,9 @@ fn redeem(tx: &mut Tx<'_, '_>, token: &str, purposes: &[Purpose]) -> Result<Acco
     if !live || !account.active {
         return Err(bad_token());
     }
-    store::account_tokens_delete(tx, account.id, purpose.as_str())?;
+    if *purpose != Purpose::Verify {
+        store::account_tokens_delete(tx, account.id, purpose.as_str())?;
+    }
     Ok(account)
 }
 

@@ -249,7 +249,11 @@ fn shown_once(dialect: &str, made: &Value) -> String {
     format!("Credential {id} is made. Its secret is shown this once; keep it safe:\n\n{both}")
 }
 
-fn say(connection: &Connection, value: &Value, text: impl Fn(&Value) -> String) -> Result<()> {
+pub(crate) fn say(
+    connection: &Connection,
+    value: &Value,
+    text: impl Fn(&Value) -> String,
+) -> Result<()> {
     if connection.json {
         output::json(value)
     } else {
@@ -257,7 +261,7 @@ fn say(connection: &Connection, value: &Value, text: impl Fn(&Value) -> String) 
     }
 }
 
-fn list(
+pub(crate) fn list(
     connection: &Connection,
     path: &str,
     filter: &[(&str, &str)],
@@ -282,7 +286,7 @@ fn list(
 }
 
 /// A field, or one of a field's (`counts.people`), as text for people.
-fn cell(item: &Value, name: &str) -> String {
+pub(crate) fn cell(item: &Value, name: &str) -> String {
     let found = name
         .split('.')
         .try_fold(item, |value, name| value.get(name));

@@ -13,6 +13,7 @@ use crate::{
     failure::{Failure, Result},
     import::{self, ImportAudience},
     maintenance::{self, Place},
+    outbox::{self, OutboxCommand},
     output, serve,
 };
 
@@ -64,6 +65,9 @@ enum Command {
     /// Make, list and revoke credentials of a running server
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Look at what has to leave a running server: mail
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// Bring files into a running server
     #[command(subcommand)]
     Import(ImportCommand),
@@ -289,6 +293,7 @@ pub fn run() -> Result<()> {
         Command::Structure(command) => admin::structure(command),
         Command::Audience(command) => admin::audience(command),
         Command::Credential(command) => admin::credential(command),
+        Command::Outbox(command) => outbox::outbox(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
         Command::Backup { file, place } => maintenance::backup(&place, &file),
         Command::Restore { file, place } => maintenance::restore(&place, &file),

@@ -1,6 +1,7 @@
 //! `throng serve`: start, run, stop.
 
 use domain::{Clock, Domain};
+use store::Store;
 
 use crate::{
     config::Config,
@@ -9,7 +10,10 @@ use crate::{
     interrupt::Signals,
     layers::App,
     listener::{self, Bound, Limits},
-    logging, output, start,
+    logging,
+    mailer::Mailer,
+    outbox_worker::OutboxWorker,
+    output, start,
     start::Fresh,
 };
 
@@ -49,6 +53,7 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
+    let worker = mailer(config, &store)?.map(|mailer| OutboxWorker::start(domain.clone(), mailer));
     let app = App::new(domain, config);
     tracing::info!(
         url,
@@ -75,9 +80,27 @@ pub async fn run(
         tracing::warn!("some requests did not finish in time and were cut off");
     }
     sweep.abort();
+    if let Some(worker) = worker {
+        worker.stop().await;
+    }
     start::close(store).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Nothing where no mail server is configured: mail stays in the outbox.
+fn mailer(config: &Config, store: &Store) -> Result<Option<Mailer>> {
+    let Some(server) = config.mail_server.clone() else {
+        return Ok(None);
+    };
+    let installation = store.installation().database_id.clone();
+    Mailer::new(
+        server,
+        config.mail_from.clone(),
+        config.mail_ca_file.as_deref(),
+        installation,
+    )
+    .map(Some)
 }
 
 /// A slug in the table of hosts that names no workspace is most likely a mistake; it may be made later, though.

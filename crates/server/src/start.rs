@@ -110,6 +110,7 @@ pub async fn start_domain(
 /// The routes of every dialect, each under its own paths.
 pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
     dialects::native::router(domain.clone())
+        .merge(dialects::pages::router(domain.clone()))
         .merge(dialects::criteo::router(domain.clone()))
         .merge(dialects::a2::router(domain.clone(), options.a2))
         .merge(dialects::opendatasoft::router(

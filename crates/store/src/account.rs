@@ -325,6 +325,13 @@ pub fn administrator_exists(sql: &mut dyn Sql) -> Result<bool, Error> {
         || query_one(sql, ADMINISTRATOR_BY_GROUP, &[workspace])?.is_some())
 }
 
+/// Notes in a command that the account is here now.
+pub fn account_seen_now(tx: &mut Tx<'_, '_>, id: i64) -> Result<(), Error> {
+    let now = tx.meta().time;
+    tx.query(SEEN, &[tx.workspace().into(), id.into(), now.into()])
+        .map(drop)
+}
+
 /// Notes when an account was seen, outside the workspace's order.
 pub async fn account_seen(
     store: &crate::Store,

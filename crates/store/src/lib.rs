@@ -41,8 +41,9 @@ mod workspace;
 
 pub use account::{
     Account, AccountEntry, account_by_email, account_by_username, account_delete,
-    account_entries_since, account_get, account_insert, account_page, account_seen, account_touch,
-    account_update, accounts_count, accounts_gone_since, accounts_seen_since, administrator_exists,
+    account_entries_since, account_get, account_insert, account_page, account_seen,
+    account_seen_now, account_touch, account_update, accounts_count, accounts_gone_since,
+    accounts_seen_since, administrator_exists,
 };
 pub use account_group::{
     Group, group_by_uid, group_delete, group_get, group_ids_of_account, group_insert,

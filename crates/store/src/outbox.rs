@@ -91,7 +91,7 @@ const PAGE: &str = "SELECT id, kind, payload, state, attempts, next_attempt, cre
 const PAGE_OF_STATE: &str = "SELECT id, kind, payload, state, attempts, next_attempt, created, finished, last_error \
      FROM outbox WHERE workspace_id = $1 AND state = $4 AND id < $2 ORDER BY id DESC LIMIT $3";
 /// An item under way keeps its lease: its worker may yet say that it was sent.
-const RETRY: &str = "UPDATE outbox SET state = 'queued', attempts = 0, finished = NULL, \
+const RETRY: &str = "UPDATE outbox SET state = 'queued', attempts = 0, finished = NULL, last_error = '', \
      next_attempt = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END \
      WHERE workspace_id = $1 AND id = $2 AND state <> 'sent' RETURNING id";
 /// The outer conditions are asked again of a row that another process has changed meanwhile.

@@ -220,7 +220,7 @@ impl From<Error> for Problem {
                 )
             }
             // The vendor documents no 503.
-            Error::Unavailable { .. } => {
+            Error::Unavailable { .. } | Error::Upstream { .. } => {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 let title = "The service is not available";
                 Problem::new(

@@ -17,12 +17,14 @@ mod docs_example;
 mod json;
 mod members;
 mod openapi;
+mod outbox;
 mod page;
 mod problem;
 mod structures;
 mod time;
 mod wire;
 mod wire_credentials;
+mod wire_outbox;
 mod workspaces;
 
 use std::any::Any;
@@ -52,6 +54,7 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(credentials::operations())
         .merge(conflicts::operations())
         .merge(activity::operations())
+        .merge(outbox::operations())
 }
 
 /// The OpenAPI 3.1 document.

@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -33,6 +33,7 @@ const TAGS: [(&str, &str); 7] = [
     ("credentials", "API tokens and other protocols' clients."),
     ("identity", "What was seen of who is who."),
     ("activity", "Who did what, when."),
+    ("outbox", "What has to leave the server: mail."),
 ];
 
 const DESCRIPTION: &str = "\

@@ -16,13 +16,17 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = domain::limits::PAGE_ITEMS_MAX;
 
 /// Which page is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageQuery {
     pub limit: usize,
     /// The id of the last item of the page before.
     pub after: Option<i64>,
     /// Only of this structure; for lists that know the parameter.
     pub structure: Option<i64>,
+    /// Only of this state; for lists that know the parameter.
+    pub state: Option<String>,
+    /// Only with a smaller id; for lists that know the parameter.
+    pub before: Option<i64>,
 }
 
 /// The query parameters of every list, for the OpenAPI document; [`PageQuery`] reads them.
@@ -56,6 +60,8 @@ impl PageQuery {
             limit: LIMIT_DEFAULT,
             after: None,
             structure: None,
+            state: None,
+            before: None,
         };
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in form_urlencoded::parse(call.query().as_bytes()) {
@@ -72,6 +78,8 @@ impl PageQuery {
                 "structure" if filters.contains(&"structure") => {
                     query.structure = Some(structure(&value)?)
                 }
+                "state" if filters.contains(&"state") => query.state = Some(value.into_owned()),
+                "before" if filters.contains(&"before") => query.before = Some(before(&value)?),
                 _ => return Err(unknown(&name, filters)),
             }
             seen.push(name.into_owned());
@@ -103,8 +111,13 @@ impl PageQuery {
             .structure
             .map(|structure| format!("&structure={structure}"))
             .unwrap_or_default();
+        let state = self.state.as_deref().unwrap_or_default();
+        let state = match state.is_empty() {
+            true => String::new(),
+            false => format!("&state={state}"),
+        };
         let link = format!(
-            "<?limit={}&after={next}{structure}>; rel=\"next\"",
+            "<?limit={}&after={next}{structure}{state}>; rel=\"next\"",
             self.limit
         );
         if let Ok(link) = link.parse() {
@@ -139,6 +152,10 @@ fn limit(text: &str) -> Result<usize, Problem> {
 fn structure(text: &str) -> Result<i64, Problem> {
     digits(text)
         .ok_or_else(|| Problem::invalid("structure", "malformed", "The structure must be an id."))
+}
+
+fn before(text: &str) -> Result<i64, Problem> {
+    digits(text).ok_or_else(|| Problem::invalid("before", "malformed", "It must be an id."))
 }
 
 fn digits(text: &str) -> Option<i64> {

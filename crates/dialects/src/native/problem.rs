@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Error, Field};
+use domain::{Denied, Error, Field};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     RateLimited,
     Internal,
     Unavailable,
+    Upstream,
 }
 
 /// What the documentation says about a kind.
@@ -51,7 +52,7 @@ pub(crate) struct KindText {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 15] = [
+    pub(crate) const ALL: [Kind; 16] = [
         Kind::Malformed,
         Kind::Unauthenticated,
         Kind::Forbidden,
@@ -67,6 +68,7 @@ impl Kind {
         Kind::RateLimited,
         Kind::Internal,
         Kind::Unavailable,
+        Kind::Upstream,
     ];
 
     pub(crate) fn text(self) -> KindText {
@@ -160,6 +162,12 @@ impl Kind {
                 "unavailable",
                 "Not available now",
                 "The database does not answer. Try again after Retry-After seconds, with the same Idempotency-Key.",
+            ),
+            Kind::Upstream => (
+                StatusCode::BAD_GATEWAY,
+                "upstream",
+                "Another server failed",
+                "Another server that is needed for this, such as an identity provider, does not answer as it should.",
             ),
         };
         KindText {
@@ -320,6 +328,10 @@ impl From<Error> for Problem {
             Error::AlreadyExists(field) => Problem::of_field(Kind::AlreadyExists, field),
             Error::Invalid(field) => Problem::of_field(Kind::Invalid, field),
             Error::Unauthenticated(_) => plain(Kind::Unauthenticated),
+            Error::Forbidden(Denied::LastAdministrator) => Problem {
+                code: "last_administrator",
+                ..plain(Kind::Conflict)
+            },
             Error::Forbidden(_) => plain(Kind::Forbidden),
             Error::Conflict(_) => plain(Kind::Conflict),
             // The domain counts things; bytes are counted where the body is read.
@@ -335,6 +347,7 @@ impl From<Error> for Problem {
                 retry_after_s: Some(UNAVAILABLE_RETRY_S),
                 ..plain(Kind::Unavailable)
             },
+            Error::Upstream { .. } => plain(Kind::Upstream),
             Error::Internal { .. } => plain(Kind::Internal),
         }
     }
@@ -396,6 +409,12 @@ mod tests {
             ),
             (Error::KeyReused, 422, "key_reused"),
             (Error::Unavailable { context: secret() }, 503, "unavailable"),
+            (Error::Upstream { context: secret() }, 502, "upstream"),
+            (
+                Error::Forbidden(Denied::LastAdministrator),
+                409,
+                "last_administrator",
+            ),
             (Error::Internal { context: secret() }, 500, "internal"),
         ] {
             let context = error.context().map(str::to_owned);

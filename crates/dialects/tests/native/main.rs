@@ -8,6 +8,8 @@ mod credentials;
 mod document;
 mod idempotency;
 mod members;
+mod outbox;
+mod pages;
 mod paging;
 mod structures;
 mod workspaces;

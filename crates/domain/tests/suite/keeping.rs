@@ -1,7 +1,10 @@
 //! Backup, restore and verification, from each engine to each engine.
 
 use crate::support::{House, close, context};
-use domain::{AudienceNew, Domain, Kind, StructureNew};
+use domain::{
+    AccountNew, AccountView, AudienceNew, ConsentNew, Domain, Entrance, GroupNew, GroupRef, Kind,
+    Money, Mount, StructureNew, Visit,
+};
 use store::{DataFolder, DatabaseUrl};
 
 /// Two audiences with history: added, checkpointed, removed, one deleted. Answers the one that stays.
@@ -58,7 +61,61 @@ async fn fill(domain: &Domain) -> i64 {
         .audience_delete(&context("delete"), ids[1])
         .await
         .expect("is deleted");
+    account(domain).await;
     ids[0]
+}
+
+/// An invited account in a group, which has agreed to a policy; its mail waits in the outbox.
+async fn account(domain: &Domain) {
+    let group = GroupNew {
+        title: "Staff".into(),
+        ..GroupNew::default()
+    };
+    let group = domain
+        .group_create(&context("g"), group)
+        .await
+        .expect("a group");
+    let new = AccountNew {
+        groups: vec![GroupRef::Id(group.id)],
+        budget: Money::from_thousandths(1_500),
+        ..AccountNew::of("ann@example.org")
+    };
+    let made = domain
+        .account_create(&context("i"), new, Entrance::Invitation)
+        .await
+        .expect("an account");
+    let consent = ConsentNew {
+        account: made.account.id,
+        email: "ann@example.org".into(),
+        version: "1.0.0".into(),
+        agreed: true,
+        channel: None,
+        consented: None,
+    };
+    let visit = Visit::new(Mount::default(), "c", None);
+    domain
+        .consent_put(&visit, consent)
+        .await
+        .expect("a consent");
+}
+
+/// What [`account`] made, as somebody sees it.
+async fn account_kept(domain: &Domain) -> (Vec<AccountView>, u64, usize) {
+    let caller = context("").caller;
+    let outbox = domain
+        .outbox_list(&caller, None, None, 10)
+        .await
+        .expect("lists");
+    let mail = domain
+        .outbox_get(&caller, outbox[0].id)
+        .await
+        .expect("shows");
+    assert!(mail.text.is_some_and(|text| text.text.contains("token=")));
+    (
+        domain.account_export(&caller, 0).await.expect("reads"),
+        domain.policy_people(&caller, "1.0.0").await.expect("reads"),
+        outbox.len(),
+    )
 }
 
 async fn people(domain: &Domain, audience: i64) -> (u64, String) {
@@ -74,6 +131,7 @@ async fn a_backup_taken_beside_the_server_restores_into_either_engine() {
     for from in House::each() {
         let domain = from.open().await;
         let kept = fill(&domain).await;
+        let accounts = account_kept(&domain).await;
         let out = from.path().join("backup.db");
         let report = tokio::task::block_in_place(|| store::backup(&from.url, &out, &mut |_, _| {}))
             .expect("backs up");
@@ -104,6 +162,7 @@ async fn a_backup_taken_beside_the_server_restores_into_either_engine() {
                 from.engine(),
                 to.engine()
             );
+            assert_eq!(account_kept(&domain).await, accounts);
             assert_eq!(domain.store().installation().restore_epoch, 1);
             close(domain).await;
             let report = tokio::task::block_in_place(|| {
@@ -141,6 +200,9 @@ async fn verify_finds_what_was_altered_behind_the_servers_back() {
             "DELETE FROM audience WHERE kind <> 'structure'",
             "belongs to no audience",
         ),
+        ("UPDATE consent SET agreed = 0", "agreed to policy"),
+        ("UPDATE account_group SET members = 7", "number of members"),
+        ("DELETE FROM account", "is no account"),
         (
             "UPDATE identifier_block SET bytes = substr(bytes, 2)",
             "identifier block",

@@ -1,5 +1,6 @@
 //! The domain over a real store, on SQLite and on PostgreSQL.
 
+mod accounts;
 mod keeping;
 mod lost_commit;
 mod model;

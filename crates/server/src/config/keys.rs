@@ -135,6 +135,17 @@ pub const KEYS: &[Key] = &[
         "",
         "comma-separated CIDRs or host names that may be reached although private",
     ),
+    key(
+        "mail.smtp_url",
+        "",
+        "smtp:// (STARTTLS), smtps:// (TLS) or smtp+plain:// (this machine); empty: mail stays here",
+    ),
+    key("mail.from", "Throng <throng@localhost>", "who mail is from"),
+    key(
+        "mail.ca_file",
+        "",
+        "certificates in PEM to trust for the mail server instead of the system's",
+    ),
 ];
 
 /// The table of host names can only stand in the file.

@@ -11,6 +11,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use dialects::mount::Hosts;
 use domain::{IdentityProvider, RateLimit};
+use lettre::message::Mailbox;
 
 pub use settings::{Given, Settings};
 pub use values::rate;
@@ -19,6 +20,7 @@ use crate::{
     address::{Allowed, Networks},
     failure::{Failure, Result},
     logging::Level,
+    mailer::{self, SmtpServer},
 };
 
 /// How the log is written.
@@ -59,6 +61,11 @@ pub struct Config {
     pub trusted_proxies: Networks,
     /// What outbound requests may reach although it is private.
     pub outbound_allow: Allowed,
+    /// Nothing: mail stays in the outbox.
+    pub mail_server: Option<SmtpServer>,
+    pub mail_from: Mailbox,
+    /// Trusted for the mail server instead of the system's certificates.
+    pub mail_ca_file: Option<PathBuf>,
     pub hosts: Hosts,
 }
 
@@ -77,6 +84,7 @@ impl Config {
                 rate_limits.insert((*dialect).to_owned(), limit);
             }
         }
+        let outbound_allow = parsed(settings, "outbound.allow", Allowed::parse)?;
         Ok(Config {
             data: PathBuf::from(parsed(settings, "data", values::not_empty)?),
             listen: parsed(settings, "listen", values::not_empty)?,
@@ -117,7 +125,14 @@ impl Config {
             stop_time_max: parsed(settings, "stop_time_max", values::duration)?,
             allow_plain_http: parsed(settings, "allow_plain_http", values::boolean)?,
             trusted_proxies: parsed(settings, "trusted_proxies", Networks::parse)?,
-            outbound_allow: parsed(settings, "outbound.allow", Allowed::parse)?,
+            mail_server: parsed(settings, "mail.smtp_url", |text| {
+                SmtpServer::parse(text, &outbound_allow)
+            })?,
+            mail_from: parsed(settings, "mail.from", mailer::sender)?,
+            mail_ca_file: Some(text("mail.ca_file"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            outbound_allow,
             hosts: settings.hosts.clone(),
         })
     }

@@ -125,10 +125,10 @@ impl Settings {
             .unwrap_or_else(|| unreachable!("{name} is not in the table of keys"))
     }
 
-    /// The value as it may be printed: without the password of a database URL.
+    /// The value as it may be printed: without the password in a URL.
     pub fn shown(&self, name: &str) -> String {
         let value = &self.get(name).value;
-        if name == "database_url" {
+        if matches!(name, "database_url" | "mail.smtp_url") {
             masked(value)
         } else {
             value.clone()

@@ -166,3 +166,25 @@ fn a_database_is_backed_up_restored_and_verified() {
         "{damaged:?}"
     );
 }
+
+#[test]
+fn the_outbox_is_looked_at_from_the_command_line() {
+    let server = Server::demo(&["--people", "0"]);
+    let token = server.token().to_owned();
+    let listed = server.run(&token, &["outbox", "list", "--state", "dead"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    assert_eq!(listed.stdout.trim(), "None yet.");
+    let listed = server.run(&token, &["outbox", "list", "--json"]);
+    assert_eq!(listed.stdout.trim(), "[]");
+    for command in ["show", "retry"] {
+        let missing = server.run(&token, &["outbox", command, "999"]);
+        assert_eq!(missing.code, Some(1), "{}", missing.stderr);
+        assert!(
+            missing.stderr.contains("no such outbox item"),
+            "{}",
+            missing.stderr
+        );
+    }
+    let wrong = server.run(&token, &["outbox", "list", "--state", "lost"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+}

@@ -137,3 +137,35 @@ fn a_password_is_not_printed() {
     );
     assert!(!format!("{json:?} {text:?}").contains("s3cret"));
 }
+
+#[test]
+fn a_mail_server_is_checked_and_its_password_never_printed() {
+    let set = |value: &str| printed(&["--set", &format!("mail.smtp_url={value}")], &[]);
+    let shown = set("smtp://throng:canary@mail.test:587");
+    assert_eq!(
+        values(&shown)["mail.smtp_url"]["value"],
+        "smtp://throng:***@mail.test:587"
+    );
+    for (wrong, reason) in [
+        ("smtp://throng:canary@mail.test/x", "smtps://HOST:PORT"),
+        ("http://throng:canary@mail.test", "smtps://HOST:PORT"),
+        ("smtp+plain://throng:canary@mail.test", "outbound.allow"),
+    ] {
+        let refused = set(wrong);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains(reason), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("canary"), "{}", refused.stderr);
+    }
+    let url = "mail.smtp_url=smtp+plain://relay.test";
+    let allowed = printed(&["--set", url, "--set", "outbound.allow=relay.test"], &[]);
+    assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);
+    for (key, reason) in [
+        ("mail.from=Throng", "Throng <throng@example.org>"),
+        ("outbound.allow=10.0.0.0/99", "10.1.0.0/16"),
+        ("trusted_proxies=proxy.test", "10.1.0.0/16"),
+    ] {
+        let refused = printed(&["--set", key], &[]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains(reason), "{}", refused.stderr);
+    }
+}

@@ -1,0 +1,1 @@
+"""What the server does by itself, whichever dialect asked for it."""
