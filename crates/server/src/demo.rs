@@ -11,14 +11,15 @@ use std::{
 };
 
 use domain::{
-    AudienceNew, Caller, Clock, Context, CredentialNew, Domain, Kind, Random, RateLimit,
-    StructureNew, Workspace,
+    AudienceNew, Caller, Clock, Context, CredentialNew, CredentialSecret, Domain, Kind, Random,
+    RateLimit, StructureNew, Workspace,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     address::Allowed,
     config::{Config, LogFormat},
+    demo_accounts::{self, Accounts},
     failure::{Exit, Failure, Result},
     first_start::administrator,
     listener,
@@ -58,6 +59,7 @@ struct Made {
     criteo_client_secret: String,
     advertiser_id: i64,
     foreign_advertiser_id: i64,
+    accounts: Accounts,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -98,10 +100,11 @@ pub fn demo(options: &Options) -> Result<()> {
     let store = start::open_store(&config, &clock, fresh.master, fresh.database_id)?;
     let runtime = start::runtime(config.worker_threads)?;
     runtime.block_on(async {
+        let random = fresh.random.clone();
         let domain = start::start_domain(&config, store, clock, fresh.random, bound.url()).await?;
         let made = match kept {
             Some(made) => reuse(made, options),
-            None => make(&domain, options, &config.data).await?,
+            None => make(&domain, &random, options, &config.data).await?,
         };
         let folder = start::shown(&config.data);
         serve::run(&config, bound, domain, |url| {
@@ -120,7 +123,7 @@ fn reuse(made: Made, options: &Options) -> Made {
     made
 }
 
-async fn make(domain: &Domain, options: &Options, data: &Path) -> Result<Made> {
+async fn make(domain: &Domain, random: &Random, options: &Options, data: &Path) -> Result<Made> {
     let (workspace, made_now) = domain.workspace_default().await?;
     if !made_now {
         return Err(Failure::new(
@@ -140,8 +143,18 @@ async fn make(domain: &Domain, options: &Options, data: &Path) -> Result<Made> {
     // First of all, so that their ids are 1 and 2.
     let advertiser = structure(domain, &context, "Demo shop").await?;
     let foreign = structure(domain, &context, "Another shop").await?;
-    let made = credentials(domain, &workspace, &context, options, advertiser, foreign).await?;
+    let (native, criteo) = credentials(domain, &workspace, &context, advertiser).await?;
     fill(domain, &context, advertiser, seed, options.people).await?;
+    let made = Made {
+        seed: options.seed,
+        people: options.people,
+        native_token: native.secret,
+        criteo_client_id: criteo.credential.client_id,
+        criteo_client_secret: criteo.secret,
+        advertiser_id: advertiser,
+        foreign_advertiser_id: foreign,
+        accounts: demo_accounts::accounts(domain, &context, random).await?,
+    };
     write_made(data, &made)?;
     Ok(made)
 }
@@ -159,14 +172,13 @@ async fn structure(domain: &Domain, context: &Context, name: &str) -> Result<i64
         .id)
 }
 
+/// The administrator's token and the uploader's client.
 async fn credentials(
     domain: &Domain,
     workspace: &Workspace,
     context: &Context,
-    options: &Options,
     advertiser: i64,
-    foreign: i64,
-) -> Result<Made> {
+) -> Result<(CredentialSecret, CredentialSecret)> {
     let native = administrator(domain, workspace).await?;
     let new = CredentialNew {
         dialect: CRITEO.into(),
@@ -178,15 +190,7 @@ async fn credentials(
     let criteo = domain
         .credential_create(context, new, dialects::DIALECTS)
         .await?;
-    Ok(Made {
-        seed: options.seed,
-        people: options.people,
-        native_token: native.secret,
-        criteo_client_id: criteo.credential.client_id,
-        criteo_client_secret: criteo.secret,
-        advertiser_id: advertiser,
-        foreign_advertiser_id: foreign,
-    })
+    Ok((native, criteo))
 }
 
 /// Makes the audiences and adds the people, list by list, through the same verbs as every dialect.
@@ -297,6 +301,8 @@ fn as_json(url: &str, data: &str, made: &Made) -> serde_json::Value {
             "advertiser_id": made.advertiser_id,
             "foreign_advertiser_id": made.foreign_advertiser_id,
         },
+        "a2": made.accounts.a2_json(url),
+        "opendatasoft": made.accounts.opendatasoft_json(url),
     })
 }
 
@@ -307,6 +313,7 @@ fn as_text(url: &str, data: &str, made: &Made) -> String {
         criteo_client_secret,
         advertiser_id,
         people,
+        accounts,
         ..
     } = made;
     format!(
@@ -328,9 +335,10 @@ Criteo Marketing API, with the vendor's own client (pip install criteo-marketing
       client_secret="{criteo_client_secret}",
       grant_type="client_credentials")
   print(criteo.AudiencesApi(client).get_audiences("Bearer " + token.access_token, advertiser_id={advertiser_id}))
-"#,
+{accounts}"#,
         version = env!("CARGO_PKG_VERSION"),
         people = output::count(*people),
+        accounts = accounts.text(url),
     )
 }
 

@@ -9,6 +9,7 @@ mod api;
 mod cli;
 mod config;
 mod demo;
+mod demo_accounts;
 mod failure;
 mod first_start;
 mod import;

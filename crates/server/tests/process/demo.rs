@@ -36,7 +36,18 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
         .map(String::as_str)
         .collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["criteo", "data", "native", "url", "version"]);
+    assert_eq!(
+        keys,
+        [
+            "a2",
+            "criteo",
+            "data",
+            "native",
+            "opendatasoft",
+            "url",
+            "version"
+        ]
+    );
     assert_eq!(demo["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(demo["native"]["base"], format!("{url}/api/v1"));
     assert_eq!(demo["criteo"]["base"], format!("{url}/criteo/marketing"));
@@ -48,6 +59,16 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
         (&json!(1), &json!(2))
     );
     assert_eq!(criteo_token(&server, &demo), 200);
+    assert_eq!(demo["a2"]["base"], format!("{url}/a2"));
+    for who in ["admin", "user"] {
+        let sign_in = &demo["a2"][who];
+        let text = |name: &str| sign_in[name].as_str().is_some_and(|text| text.len() > 10);
+        assert!(text("email") && text("password"), "{sign_in}");
+    }
+    let base = format!("{url}/opendatasoft/api/automation/v1.0");
+    assert_eq!(demo["opendatasoft"]["base"], base);
+    let key = demo["opendatasoft"]["api_key"].as_str().expect("a text");
+    assert!(key.starts_with("thr_"));
 
     let audiences = server.api(server.token(), "GET", "/audiences", None).json();
     let of = |name: &str| {
@@ -81,8 +102,9 @@ fn a_seed_gives_the_same_ids_secrets_and_people() {
         for key in ["url", "data"] {
             credentials.as_object_mut().expect("an object").remove(key);
         }
-        credentials["native"]["base"] = Value::Null;
-        credentials["criteo"]["base"] = Value::Null;
+        for dialect in ["native", "criteo", "a2", "opendatasoft"] {
+            credentials[dialect]["base"] = Value::Null;
+        }
         let audiences = server.api(server.token(), "GET", "/audiences", None).json();
         let counts: Vec<Value> = audiences["items"]
             .as_array()
@@ -163,7 +185,7 @@ fn people_read_what_they_can_paste() {
     let text = wait_for("the text", || {
         process
             .stdout
-            .line(|line| line.contains("get_audiences"))
+            .line(|line| line.contains("Authorization: Apikey"))
             .map(|_| process.stdout.text())
     });
     for expected in [
@@ -171,6 +193,8 @@ fn people_read_what_they_can_paste() {
         "THRONG_TOKEN=thr_",
         "pip install criteo-marketing",
         "client_secret=\"thr_",
+        "-d username=admin@example.com -d password=",
+        "Authorization: Apikey thr_",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
