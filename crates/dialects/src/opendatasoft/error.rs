@@ -100,7 +100,7 @@ impl From<Error> for Problem {
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", text)
             }
             // The vendor documents no 503, and its client's urllib3 would repeat one.
-            Error::Unavailable { .. } | Error::Internal { .. } => {
+            Error::Unavailable { .. } | Error::Upstream { .. } | Error::Internal { .. } => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", text)
             }
         };
