@@ -34,7 +34,10 @@ pub async fn resolve<B>(
     let named = host_of(request).and_then(|(name, port)| Some((hosts.get(&name)?, name, port)));
     let host = named.as_ref().map(|(host, _, _)| *host);
     let (slug, path) = split_slug(request.uri());
+    // The pages behind mailed links belong to no dialect.
+    let is_page = path.starts_with("/account/");
     let prefix = host.map_or("", |host| host.prefix.as_str());
+    let prefix = if is_page { "" } else { prefix };
     let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
     if prefix.is_empty() && slug.is_none() {
         request.extensions_mut().insert(Mount::default());

@@ -139,6 +139,13 @@ impl Domain {
     /// The consents of an account, newest first. For anybody, as [`Self::consent_put`].
     pub async fn consent_list(&self, visit: &Visit, account: i64) -> Result<Vec<Consent>> {
         let context = self.visit(visit).await?;
+        self.throttle_visits_to(
+            &context,
+            visit,
+            "consent_list",
+            limits::OTHER_VISITS_AN_HOUR_MAX,
+        )
+        .await?;
         self.store()
             .read(context.caller.workspace, move |read| {
                 find(read, &AccountRef::Id(account))?;
