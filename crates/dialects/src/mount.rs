@@ -9,6 +9,8 @@ use axum::{
 };
 use domain::{Domain, Error, Mount};
 
+use crate::request::Reached;
+
 /// Where the requests for a host name go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostMount {
@@ -29,7 +31,8 @@ pub async fn resolve<B>(
     hosts: &Hosts,
     request: &mut Request<B>,
 ) -> Result<(), Error> {
-    let host = host_of(request).and_then(|host| hosts.get(&host));
+    let named = host_of(request).and_then(|(name, port)| Some((hosts.get(&name)?, name, port)));
+    let host = named.as_ref().map(|(host, _, _)| *host);
     let (slug, path) = split_slug(request.uri());
     let prefix = host.map_or("", |host| host.prefix.as_str());
     let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
@@ -40,8 +43,13 @@ pub async fn resolve<B>(
     let rewritten = format!("{prefix}{path}");
     let original = request.uri().clone();
     let mut parts = original.clone().into_parts();
+    let reached = Reached {
+        authority: named.map(|(_, name, port)| format!("{name}{port}")),
+        path: request.uri().path().to_owned(),
+    };
     parts.path_and_query =
         Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
+    request.extensions_mut().insert(reached);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
     request.extensions_mut().insert(OriginalUri(original));
     let mount = match slug {
@@ -52,16 +60,16 @@ pub async fn resolve<B>(
     Ok(())
 }
 
-fn host_of<B>(request: &Request<B>) -> Option<String> {
+/// The name in lower case, and the port with its colon.
+fn host_of<B>(request: &Request<B>) -> Option<(String, String)> {
     let host = request.headers().get(HOST)?.to_str().ok()?;
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-        if port.bytes().all(|byte| byte.is_ascii_digit()) {
-            name
-        } else {
-            host
-        }
-    });
-    Some(name.to_ascii_lowercase())
+    let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, "")) => (name, String::new()),
+        Some((name, port)) if is_port(port) => (name, format!(":{port}")),
+        _ => (host, String::new()),
+    };
+    Some((name.to_ascii_lowercase(), port))
 }
 
 /// The slug of `/w/{slug}/rest` and `/rest` with the query; without a slug, the path as it is.

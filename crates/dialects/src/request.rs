@@ -27,6 +27,15 @@ pub fn request_id(extensions: &Extensions) -> String {
         .unwrap_or_default()
 }
 
+/// How a client wrote what [`crate::mount::resolve`] has rewritten, for answers that hold URLs. Absent where nothing was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Host name and port, where the name is in the operator's table. Any other Host header is not believed.
+    pub authority: Option<String>,
+    /// The path, before anything was put in front of it or taken away.
+    pub path: String,
+}
+
 /// The address that a request comes from, set by the server's outermost layer: the peer's, or the one that a trusted proxy
 /// names. For throttling, never for a decision on what a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -414,14 +414,13 @@ impl Domain {
 }
 
 /// What an account may do by a credential of these permissions; one without any lets through all that the account may.
+/// An administrator may everything, but a credential lets through what it names and no more, the administrator's too.
 fn within(operator: &AccountView, permissions: Option<&str>) -> Permissions {
     let own = operator.rights();
-    let Some(text) = permissions else { return own };
-    let given = Permissions::parse(text).unwrap_or_default();
-    if given.administers() && own.administers() {
-        return Permissions::ALL;
+    match permissions {
+        None => own,
+        Some(text) => own.and(Permissions::parse(text).unwrap_or_default()),
     }
-    own.and(given)
 }
 
 fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {

@@ -1,7 +1,7 @@
 //! Accounts: who operates the server. What they are and how they are looked up; who may change them is in
 //! `account_change`, how they come in is in `session`.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use store::{Account, AccountIdentity, Group, Read, Sql};
@@ -214,6 +214,8 @@ pub(crate) const ACCOUNT: &str = "account";
 pub(crate) fn find(sql: &mut dyn Sql, which: &AccountRef) -> Result<Account> {
     let found = match which {
         AccountRef::Id(id) => store::account_get(sql, *id)?,
+        // PostgreSQL refuses the character as a value; nobody's name holds it.
+        AccountRef::Username(username) if username.contains('\0') => None,
         AccountRef::Username(username) => {
             store::account_by_username(sql, &username.to_lowercase())?
         }
@@ -292,6 +294,28 @@ impl Domain {
             .operator
             .clone()
             .ok_or(Error::Forbidden(Denied::Permission))
+    }
+
+    /// The user names of these accounts; one that is no longer there is absent. For administrators.
+    pub async fn account_usernames(
+        &self,
+        caller: &Caller,
+        mut accounts: Vec<i64>,
+    ) -> Result<HashMap<i64, String>> {
+        caller.need_administrator()?;
+        accounts.sort_unstable();
+        accounts.dedup();
+        self.store()
+            .read(caller.workspace, move |read| {
+                let mut names = HashMap::with_capacity(accounts.len());
+                for &id in &accounts {
+                    if let Some(account) = store::account_get(read, id)? {
+                        names.insert(id, account.username);
+                    }
+                }
+                Ok(names)
+            })
+            .await
     }
 
     /// Accounts that match, with their exact number. For administrators.

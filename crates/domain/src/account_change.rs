@@ -336,9 +336,12 @@ impl Checked {
             if holder.is_some_and(|holder| holder.id != row.id) {
                 return Err(taken("email", "Another account has this e-mail address."));
             }
-            row.verified &= row.email_key == email.key();
-            row.email = email.as_str().to_owned();
-            row.email_key = email.key().to_owned();
+            // The same address in another letter case is the same: it stays as it was shown before.
+            if row.email_key != email.key() {
+                row.verified = false;
+                row.email = email.as_str().to_owned();
+                row.email_key = email.key().to_owned();
+            }
         }
         if let Some(username) = &change.username {
             let key = username.to_lowercase();

@@ -143,7 +143,7 @@ impl Refusal {
     }
 
     /// Errors that concern one item only; the others concern the whole request.
-    fn of(error: Error) -> Result<Refusal> {
+    pub(crate) fn of(error: Error) -> Result<Refusal> {
         let (kind, field) = match error {
             Error::AlreadyExists(field) => (RefusalKind::AlreadyExists, field),
             Error::Invalid(field) => (RefusalKind::Invalid, field),
@@ -176,6 +176,15 @@ pub(crate) fn short_name(field: &'static str, text: &str) -> Result<String> {
     valid_name(field, text)
 }
 
+/// Words that stand in paths where a user name may stand too: nobody could be reached by such a name.
+const RESERVED: [&str; 4] = ["batch", "export", "invite", "provision"];
+
+fn is_reserved(username: &str) -> bool {
+    RESERVED
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(username))
+}
+
 pub(crate) fn valid_username(text: &str) -> Result<String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.@+-".contains(&byte);
     if text.is_empty() || text.len() > limits::USERNAME_CHARS_MAX || !text.bytes().all(good) {
@@ -184,6 +193,10 @@ pub(crate) fn valid_username(text: &str) -> Result<String> {
             limits::USERNAME_CHARS_MAX
         );
         return Err(Error::invalid("username", "malformed", text));
+    }
+    if is_reserved(text) {
+        let text = "This word cannot be a user name: choose another.";
+        return Err(Error::invalid("username", "reserved", text));
     }
     Ok(text.to_owned())
 }
@@ -336,7 +349,8 @@ fn free_username(tx: &mut Tx<'_, '_>, local: &str, id: i64) -> Result<String> {
         base
     };
     for candidate in [base.clone(), format!("{base}-{id}"), format!("user-{id}")] {
-        if store::account_by_username(tx, &candidate.to_lowercase())?.is_none() {
+        let free = store::account_by_username(tx, &candidate.to_lowercase())?.is_none();
+        if free && !is_reserved(&candidate) {
             return Ok(candidate);
         }
     }

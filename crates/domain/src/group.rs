@@ -55,27 +55,40 @@ pub(crate) fn too_many_of_account() -> Error {
 fn group_find(sql: &mut dyn Sql, which: &GroupRef) -> Result<Group> {
     let found = match which {
         GroupRef::Id(id) => store::group_get(sql, *id)?,
+        // PostgreSQL refuses the character as a value; no uid holds it.
+        GroupRef::Uid(uid) if uid.contains('\0') => None,
         GroupRef::Uid(uid) => store::group_by_uid(sql, uid)?,
-        GroupRef::Title(title) => {
-            let mut all = store::groups_all(sql)?;
-            all.retain(|group| group.title == *title);
-            if all.len() > 1 {
-                let text = "More than one group has this title: name it by its uid.";
-                return Err(Error::invalid("groups", "ambiguous", text));
-            }
-            all.pop()
-        }
+        GroupRef::Title(title) => of_title(&store::groups_all(sql)?, title)?,
     };
     found.ok_or(Error::NotFound(GROUP))
 }
 
+fn of_title(all: &[Group], title: &str) -> Result<Option<Group>> {
+    let mut titled = all.iter().filter(|group| group.title == title);
+    let first = titled.next().cloned();
+    if titled.next().is_some() {
+        let text = "More than one group has this title: name it by its uid.";
+        return Err(Error::invalid("groups", "ambiguous", text));
+    }
+    Ok(first)
+}
+
 /// The groups that an account's change names; one that there is not is the change's fault.
 pub(crate) fn resolve(sql: &mut dyn Sql, groups: &[GroupRef]) -> Result<Vec<Group>> {
-    let find = |which: &GroupRef| {
-        group_find(sql, which).map_err(|error| match error {
-            Error::NotFound(_) => Error::invalid("groups", "unknown", "There is no such group."),
+    let unknown = || Error::invalid("groups", "unknown", "There is no such group.");
+    let titles = groups.iter().any(|one| matches!(one, GroupRef::Title(_)));
+    // Read once: an account may name a hundred, and a request a thousand accounts.
+    let all = if titles {
+        store::groups_all(sql)?
+    } else {
+        Vec::new()
+    };
+    let find = |which: &GroupRef| match which {
+        GroupRef::Title(title) => of_title(&all, title)?.ok_or_else(unknown),
+        _ => group_find(sql, which).map_err(|error| match error {
+            Error::NotFound(_) => unknown(),
             error => error,
-        })
+        }),
     };
     groups.iter().map(find).collect()
 }
@@ -256,10 +269,14 @@ impl Domain {
             let group = group_find(tx, &which)?;
             let mut done = Vec::with_capacity(accounts.len());
             for account in &accounts {
-                done.push(match find(tx, account) {
-                    Ok(account) => Ok(member_added(tx, &group, account)?),
+                let added = match find(tx, account) {
+                    Ok(account) => member_added(tx, &group, account),
+                    Err(error) => Err(error),
+                };
+                done.push(match added {
+                    Ok(account) => Ok(account),
                     Err(Error::NotFound(_)) => Err(Refusal::not_found()),
-                    Err(error) => return Err(error),
+                    Err(error) => Err(Refusal::of(error)?),
                 });
             }
             store::activity_insert(tx, Some(group.id), &format!("accounts={}", done.len()))?;
@@ -308,7 +325,8 @@ fn member_added(
     group: &Group,
     account: store::Account,
 ) -> Result<AccountView> {
-    if store::group_ids_of_account(tx, account.id)?.len() >= limits::ACCOUNT_GROUPS_MAX {
+    let groups = store::group_ids_of_account(tx, account.id)?;
+    if groups.len() >= limits::ACCOUNT_GROUPS_MAX && !groups.contains(&group.id) {
         return Err(too_many_of_account());
     }
     store::group_member_insert(tx, group.id, account.id)?;

@@ -65,6 +65,13 @@ impl std::fmt::Debug for KeySecret {
     }
 }
 
+/// A part of the list of keys, and how long the whole list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPage {
+    pub total: u64,
+    pub keys: Vec<KeyView>,
+}
+
 const KEY: &str = "key";
 
 /// The view of a credential that belongs to an account; nothing of one that does not.
@@ -221,6 +228,24 @@ impl Domain {
                     keys.extend(view(read, credential)?);
                 }
                 Ok(keys)
+            })
+            .await
+    }
+
+    /// Keys of all accounts in order of id, revoked ones too, after the first `offset`; with `limit` 0 their number alone.
+    /// For administrators.
+    pub async fn key_page(&self, caller: &Caller, offset: usize, limit: usize) -> Result<KeyPage> {
+        caller.need_administrator()?;
+        let limit = limit.min(limits::PAGE_ITEMS_MAX) as i64;
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        self.store()
+            .read(caller.workspace, move |read| {
+                let (total, page) = store::credential_slice_of_accounts(read, offset, limit)?;
+                let mut keys = Vec::with_capacity(page.len());
+                for credential in page {
+                    keys.extend(view(read, credential)?);
+                }
+                Ok(KeyPage { total, keys })
             })
             .await
     }

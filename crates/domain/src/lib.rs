@@ -58,7 +58,7 @@ pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
 pub use identity_provider::{Authorization, IdentityProvider};
-pub use key::{KeyChange, KeyNew, KeySecret, KeyView};
+pub use key::{KeyChange, KeyNew, KeyPage, KeySecret, KeyView};
 pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use membership::{MemberOutcome, MembersEmptied};
 pub use money::Money;

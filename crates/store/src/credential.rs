@@ -76,6 +76,11 @@ const PAGE_OF: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, ev
 const PAGE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
      expires, last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
      AND account_id IS NOT NULL AND id > $2 ORDER BY id LIMIT $3";
+const SLICE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
+     expires, last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     AND account_id IS NOT NULL ORDER BY id LIMIT $2 OFFSET $3";
+const COUNT_OF_ACCOUNTS: &str =
+    "SELECT COUNT(*) FROM credential WHERE workspace_id = $1 AND account_id IS NOT NULL";
 const UPDATE: &str = "UPDATE credential SET name = $3, permissions = $4, prefix = $5, secret_hash = $6 \
      WHERE workspace_id = $1 AND id = $2";
 const LOOKUP_DELETE: &str =
@@ -103,6 +108,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PAGE,
     PAGE_OF,
     PAGE_OF_ACCOUNTS,
+    SLICE_OF_ACCOUNTS,
+    COUNT_OF_ACCOUNTS,
     UPDATE,
     LOOKUP_DELETE,
     REVOKE_OF,
@@ -211,6 +218,22 @@ pub fn credential_page_of(
         None => sql.query(PAGE_OF_ACCOUNTS, &[workspace, after.into(), limit.into()]),
     };
     rows?.into_iter().map(|row| of(sql, row)).collect()
+}
+
+/// Credentials that belong to accounts, in order of id, after the first `offset`; and how many there are in all.
+pub fn credential_slice_of_accounts(
+    sql: &mut dyn Sql,
+    offset: i64,
+    limit: i64,
+) -> Result<(u64, Vec<Credential>), Error> {
+    let workspace: Param<'_> = sql.workspace().into();
+    let total = match query_one(sql, COUNT_OF_ACCOUNTS, &[workspace])? {
+        Some(row) => row.natural(0)?,
+        None => 0,
+    };
+    let rows = sql.query(SLICE_OF_ACCOUNTS, &[workspace, limit.into(), offset.into()])?;
+    let page = rows.into_iter().map(|row| of(sql, row));
+    Ok((total, page.collect::<Result<_, _>>()?))
 }
 
 /// Writes name, permissions and secret of a credential that can be found by its secret.

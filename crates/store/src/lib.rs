@@ -64,8 +64,8 @@ pub use consent::{
 };
 pub use credential::{
     Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page,
-    credential_page_of, credential_revoke, credential_touch, credential_update,
-    credentials_revoke_of, signing_keys, token_owner,
+    credential_page_of, credential_revoke, credential_slice_of_accounts, credential_touch,
+    credential_update, credentials_revoke_of, signing_keys, token_owner,
 };
 pub use error::Error;
 pub use folder::{DataFolder, DatabaseUrl};
