@@ -6,8 +6,6 @@ use std::time::Duration;
 pub const BATCH_BODY_BYTES_MAX: usize = 32 << 20;
 /// Bytes of any other request body.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a request body about an account: its preferences and an identity provider's token fit with room to spare.
-pub const ACCOUNT_BODY_BYTES_MAX: usize = 256 << 10;
 /// Bytes read and thrown away of a body that is too large, so that its sender gets to read the answer.
 pub const DRAIN_BYTES_MAX: usize = 512 << 20;
 /// How long a body may take from its first byte to its last.

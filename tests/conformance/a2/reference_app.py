@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
@@ -31,7 +31,7 @@ from fastapi_users.password import PasswordHelper
 from httpx_oauth.oauth2 import BaseOAuth2
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Uuid
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -77,6 +77,12 @@ class User(SQLAlchemyBaseUserTableUUID, Base):
     oauth_accounts: Mapped[list[OAuthAccount]] = relationship("OAuthAccount", lazy="joined")
 
 
+def with_defaults(stored: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Each part of the preferences has the documented defaults under what was set of it."""
+    filled = {name: with_defaults(stored[name], value) if isinstance(value, dict) and isinstance(stored.get(name), dict) else stored.get(name, value) for name, value in defaults.items()}
+    return {**stored, **filled}
+
+
 class UserRead(schemas.BaseUser[uuid.UUID]):
     budget: float
     campaign_count: int
@@ -85,7 +91,7 @@ class UserRead(schemas.BaseUser[uuid.UUID]):
     name: Optional[str]
     permissions: dict[str, list[str]]
     placement_count: int
-    preferences: dict[str, Any]
+    preferences: Annotated[dict[str, Any], AfterValidator(lambda stored: with_defaults(stored, PREFERENCES))]
     role: Role
 
 

@@ -276,7 +276,7 @@ impl Call {
     /// Reads the body; it can be read once.
     pub async fn bytes(&mut self) -> Result<axum::body::Bytes, Problem> {
         let body = std::mem::take(&mut self.body);
-        let read = body::read(body, limits::ACCOUNT_BODY_BYTES_MAX).await;
+        let read = body::read(body, limits::BODY_BYTES_MAX).await;
         read.map_err(|error| match error {
             BodyError::TooLarge { .. } => Problem::too_large(),
             BodyError::Incomplete => Problem::unreadable(),

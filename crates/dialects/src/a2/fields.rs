@@ -160,7 +160,7 @@ impl<'a> Fields<'a> {
             let text = text(value)?;
             match Email::parse(text) {
                 Ok(_) => Ok(text),
-                Err(_) => Err(Fault::email(why_no_email(text))),
+                Err(_) => Err(why_no_email(text)),
             }
         })
     }
@@ -377,12 +377,12 @@ pub fn whole(text: &str) -> Result<i64, Fault> {
 }
 
 /// What is wrong with an address, in the words of email-validator where it is one of the plain mistakes.
-fn why_no_email(text: &str) -> &'static str {
+fn why_no_email(text: &str) -> Fault {
     let text = text.trim();
     let Some((local, domain)) = text.rsplit_once('@') else {
-        return "An email address must have an @-sign.";
+        return Fault::email("An email address must have an @-sign.");
     };
-    if text.contains(['\r', '\n']) {
+    let reason = if text.contains(['\r', '\n']) {
         "Carriage return and line feed characters are not allowed"
     } else if local.is_empty() {
         "There must be something before the @-sign."
@@ -396,9 +396,12 @@ fn why_no_email(text: &str) -> &'static str {
         "The part after the @-sign contains invalid characters: '@'."
     } else if !domain.contains('.') {
         "The part after the @-sign is not valid. It should have a period."
+    } else if local.contains(' ') {
+        "The email address contains invalid characters before the @-sign: SPACE."
     } else {
-        "It is not of the form name@domain."
-    }
+        return Fault::other_email("It is not of the form name@domain.");
+    };
+    Fault::email(reason)
 }
 
 /// The number of a user by its UUID; 0, which nobody has, where the UUID is of nobody here.

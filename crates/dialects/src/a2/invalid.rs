@@ -119,9 +119,15 @@ impl Fault {
         Fault::new("enum", msg).with(json!({"expected": expected}))
     }
 
+    /// No address, for a reason that email-validator has a sentence for.
     pub fn email(reason: &str) -> Fault {
+        Fault::other_email(reason).with(json!({"reason": reason}))
+    }
+
+    /// No address, for a reason of ours.
+    pub fn other_email(reason: &str) -> Fault {
         let msg = format!("value is not a valid email address: {reason}");
-        Fault::new("value_error", msg).with(json!({"reason": reason}))
+        Fault::new("value_error", msg)
     }
 
     pub fn uuid(error: &str) -> Fault {
@@ -165,7 +171,7 @@ impl Invalid {
     /// A field of the body that the domain refuses.
     pub fn refused(field: &Field, input: Value) -> Invalid {
         let fault = match field.name {
-            "email" => Fault::email(&field.text),
+            "email" => Fault::other_email(&field.text),
             _ => Fault::of(field),
         };
         fault.at(vec!["body".into(), field.name.into()], input)
