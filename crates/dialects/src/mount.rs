@@ -92,6 +92,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_is_a_name_and_a_port() {
+        let split = |text: &str| {
+            let request = Request::builder().header(HOST, text).body(());
+            host_of(&request.expect("a request"))
+        };
+        let is = |name: &str, port: &str| Some((name.to_owned(), port.to_owned()));
+        assert_eq!(split("Acme.Example"), is("acme.example", ""));
+        assert_eq!(split("acme.example:8443"), is("acme.example", ":8443"));
+        assert_eq!(split("acme.example:"), is("acme.example", ""));
+        assert_eq!(split("acme.example:8o"), is("acme.example:8o", ""));
+        assert_eq!(split("acme.example:123456"), is("acme.example:123456", ""));
+    }
+
+    #[test]
     fn a_slug_is_split_off_the_path() {
         let split = |text: &str| {
             let uri: Uri = text.parse().expect("a path");
