@@ -198,11 +198,14 @@ impl AccountChange {
         }
         let mut kept = AccountChange::default();
         if own {
-            kept.email.clone_from(&self.email);
+            if caller.is_whole() {
+                // Who has these has the account, so a key that holds something back does not give them.
+                kept.email.clone_from(&self.email);
+                kept.password.clone_from(&self.password);
+            }
             kept.name.clone_from(&self.name);
             kept.first_name.clone_from(&self.first_name);
             kept.last_name.clone_from(&self.last_name);
-            kept.password.clone_from(&self.password);
             kept.preferences.clone_from(&self.preferences);
         }
         if budgets {

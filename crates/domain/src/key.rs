@@ -105,6 +105,8 @@ fn find_key(sql: &mut dyn Sql, caller: &Caller, id: i64) -> Result<(Credential, 
     let own = caller.account.is_some() && credential.account == caller.account;
     if !own {
         caller.need_administrator()?;
+    } else if !caller.is_whole() && caller.credential != id {
+        return Err(Error::Forbidden(Denied::Permission));
     }
     let shown = view(sql, credential.clone())?.ok_or(Error::NotFound(KEY))?;
     Ok((credential, shown))
