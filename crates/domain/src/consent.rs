@@ -158,6 +158,20 @@ impl Domain {
             .await
     }
 
+    /// The consents of an account, newest first, for an administrator or the account itself.
+    pub async fn account_consents(&self, caller: &Caller, account: i64) -> Result<Vec<Consent>> {
+        if caller.account != Some(account) {
+            caller.need_administrator()?;
+        }
+        let limit = limits::POLICIES_MAX as i64;
+        self.store()
+            .read(caller.workspace, move |read| {
+                find(read, &AccountRef::Id(account))?;
+                Ok(store::consents_of(read, account, limit)?)
+            })
+            .await
+    }
+
     /// How many people agreed to a version of the policy. For administrators.
     pub async fn policy_people(&self, caller: &Caller, version: &str) -> Result<u64> {
         caller.need_administrator()?;

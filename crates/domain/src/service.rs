@@ -250,7 +250,13 @@ impl Domain {
         self.store()
             .command(workspace, meta, move |tx| {
                 let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);
+                // Sealed: of a body that holds a password or an address, a hash would tell who guesses it.
+                let print_context = format!("fingerprint {seal_context}");
                 if let Some(stored) = kept(tx, credential, &keyed)? {
+                    let print = sealer.open(&print_context, &stored.fingerprint);
+                    if !print.is_ok_and(|print| print == keyed.fingerprint) {
+                        return Err(Error::KeyReused);
+                    }
                     let plain = sealer.open(&seal_context, &stored.body)?;
                     return serde_json::from_slice(&plain)
                         .map(Verdict::Done)
@@ -260,7 +266,7 @@ impl Domain {
                 if let Verdict::Done(value) = &verdict {
                     let plain = serde_json::to_vec(value).map_err(Error::internal)?;
                     let stored = Stored {
-                        fingerprint: keyed.fingerprint.clone(),
+                        fingerprint: sealer.seal(&print_context, &keyed.fingerprint)?,
                         status: 0,
                         body: sealer.seal(&seal_context, &plain)?,
                         created: tx.meta().time,
@@ -307,9 +313,5 @@ fn still_may(tx: &mut Tx<'_, '_>, caller: &Caller) -> Result<()> {
 
 fn kept(tx: &mut Tx<'_, '_>, credential: i64, keyed: &Keyed) -> Result<Option<Stored>> {
     let since = tx.meta().time - limits::KEY_KEPT_MS;
-    let stored = store::idempotency_get(tx, credential, &keyed.key, since)?;
-    match stored {
-        Some(stored) if stored.fingerprint != keyed.fingerprint => Err(Error::KeyReused),
-        stored => Ok(stored),
-    }
+    Ok(store::idempotency_get(tx, credential, &keyed.key, since)?)
 }
