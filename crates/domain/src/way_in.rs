@@ -237,6 +237,18 @@ impl Domain {
         .await
     }
 
+    /// Whether a link is good now. It stays so: looking uses nothing up.
+    pub async fn token_check(&self, visit: &Visit, purpose: Purpose, token: &str) -> Result<()> {
+        let context = self.visit(visit).await?;
+        let purposes: &'static [Purpose] = match purpose {
+            Purpose::Invite | Purpose::Reset => &[Purpose::Reset, Purpose::Invite],
+            Purpose::Verify => &[Purpose::Verify],
+        };
+        self.token_account(&context, token, purposes)
+            .await
+            .map(drop)
+    }
+
     async fn token_account(
         &self,
         context: &Context,
