@@ -3,6 +3,8 @@
 //! A spreadsheet computes a cell that begins with one of a few characters, whoever wrote it. Such a cell gets an apostrophe
 //! before it, unless the whole file is asked for raw.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 
 /// What a spreadsheet takes for the beginning of a formula, or skips before one; some take the full-width forms too.
@@ -10,20 +12,38 @@ const FORMULA: [char; 11] = [
     '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
 ];
 
+/// How a file is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
+    /// Any character; the `csv` crate takes a byte only.
+    pub delimiter: char,
+    /// Leaves cells as they are, for programs.
+    pub raw: bool,
+}
+
+impl Form {
+    /// The text with an apostrophe before it where a spreadsheet would compute it: for a part of a cell that is put
+    /// together; whole cells get it where they are written.
+    pub(crate) fn safe(self, text: &str) -> Cow<'_, str> {
+        if !self.raw && text.starts_with(FORMULA) {
+            Cow::Owned(format!("'{text}"))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+}
+
 /// Rows of CSV, taken away piece by piece.
 #[derive(Debug)]
 pub(crate) struct Csv {
-    delimiter: char,
-    raw: bool,
+    form: Form,
     text: String,
 }
 
 impl Csv {
-    /// `raw` leaves cells as they are, for programs.
-    pub(crate) fn new(delimiter: char, raw: bool) -> Csv {
+    pub(crate) fn new(form: Form) -> Csv {
         Csv {
-            delimiter,
-            raw,
+            form,
             text: String::new(),
         }
     }
@@ -31,7 +51,7 @@ impl Csv {
     pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         for (at, cell) in cells.into_iter().enumerate() {
             if at > 0 {
-                self.text.push(self.delimiter);
+                self.text.push(self.form.delimiter);
             }
             self.cell(cell.as_ref());
         }
@@ -39,24 +59,16 @@ impl Csv {
     }
 
     fn cell(&mut self, cell: &str) {
-        let formula = !self.raw && cell.starts_with(FORMULA);
-        let special = |c: char| c == self.delimiter || matches!(c, '"' | '\r' | '\n');
-        let quoted = cell.contains(special);
-        if quoted {
-            self.text.push('"');
+        let cell = self.form.safe(cell);
+        let delimiter = self.form.delimiter;
+        let special = |c: char| c == delimiter || matches!(c, '"' | '\r' | '\n');
+        if !cell.contains(special) {
+            self.text.push_str(&cell);
+            return;
         }
-        if formula {
-            self.text.push('\'');
-        }
-        for c in cell.chars() {
-            if c == '"' {
-                self.text.push('"');
-            }
-            self.text.push(c);
-        }
-        if quoted {
-            self.text.push('"');
-        }
+        self.text.push('"');
+        self.text.push_str(&cell.replace('"', "\"\""));
+        self.text.push('"');
     }
 
     /// What was written since the last time.
@@ -70,7 +82,7 @@ mod tests {
     use super::*;
 
     fn written(delimiter: char, raw: bool, cells: &[&str]) -> String {
-        let mut csv = Csv::new(delimiter, raw);
+        let mut csv = Csv::new(Form { delimiter, raw });
         csv.row(cells);
         let bytes = csv.take();
         assert!(csv.take().is_empty());

@@ -16,7 +16,7 @@ use super::{
     page,
     problem::Problem,
 };
-use crate::csv::Csv;
+use crate::csv::{Csv, Form};
 
 pub(crate) fn operations() -> OpenApiRouter<Domain> {
     OpenApiRouter::new().routes(routes!(account_export))
@@ -62,7 +62,10 @@ const COLUMNS: [&str; 19] = [
 #[utoipa::path(get, path = "/api/v1/accounts/export", tag = "accounts", params(ExportParams),
     responses((status = 200, description = "The accounts.", body = String, content_type = "text/csv")))]
 async fn account_export(State(domain): State<Domain>, call: Call) -> Answer {
-    let mut csv = Csv::new(',', raw(&call)?);
+    let mut csv = Csv::new(Form {
+        delimiter: ',',
+        raw: raw(&call)?,
+    });
     csv.row(COLUMNS);
     let first = domain.account_export(&call.caller, 0).await?;
     let (mut sender, body) = Channel::<Bytes, Error>::new(1);

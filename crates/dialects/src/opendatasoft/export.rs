@@ -1,7 +1,7 @@
 //! All users in one file, streamed page by page: CSV, or JSON for a client that takes nothing else.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -10,12 +10,13 @@ use futures_util::stream::try_unfold;
 
 use super::{
     call::{Answer, Call},
-    csv::{self, Csv},
+    csv,
     error::Problem,
     json::invalid,
     map,
     query::Query,
 };
+use crate::csv::{Csv, Form};
 
 pub async fn users(call: Call) -> Answer {
     let csv = csv_of(&call.query)?;
@@ -37,7 +38,7 @@ pub async fn users(call: Call) -> Answer {
     Ok(answer(export, first))
 }
 
-fn csv_of(query: &Query) -> Result<Csv, Problem> {
+fn csv_of(query: &Query) -> Result<Form, Problem> {
     let delimiter = csv::delimiter(query.first("delimiter").unwrap_or(","));
     let delimiter = delimiter.ok_or_else(|| {
         let text = "This must be exactly one character that neither quotes a cell nor ends a line.";
@@ -48,7 +49,7 @@ fn csv_of(query: &Query) -> Result<Csv, Problem> {
         "false" => false,
         _ => return Err(invalid("raw", "malformed", "This must be true or false.").into()),
     };
-    Ok(Csv { delimiter, raw })
+    Ok(Form { delimiter, raw })
 }
 
 /// There are no subdomains here, so none are added; who may not see them is told so all the same, as the vendor does.
@@ -79,7 +80,7 @@ fn takes_json_only(headers: &HeaderMap) -> bool {
 
 #[derive(Debug, Clone, Copy)]
 enum Sheet {
-    Csv(Csv),
+    Csv(Form),
     Json,
 }
 
@@ -140,20 +141,22 @@ impl Export {
         })
     }
 
-    fn write(&mut self, page: &[AccountView], last: bool) -> String {
+    fn write(&mut self, page: &[AccountView], last: bool) -> Bytes {
         let first = self.pages == 0;
         self.pages += 1;
-        let mut text = String::new();
         match self.sheet {
-            Sheet::Csv(csv) => {
+            Sheet::Csv(form) => {
+                let mut file = Csv::new(form);
                 if first {
-                    csv.header(&mut text);
+                    csv::header(&mut file);
                 }
                 for view in page {
-                    csv.user(&mut text, view);
+                    csv::user(&mut file, form, view);
                 }
+                file.take()
             }
             Sheet::Json => {
+                let mut text = String::new();
                 text.push_str(if first { "[" } else { "" });
                 for (index, view) in page.iter().enumerate() {
                     text.push_str(if first && index == 0 { "" } else { "," });
@@ -161,9 +164,9 @@ impl Export {
                     text.push_str(&serde_json::to_string(&map::listed(view)).unwrap_or_default());
                 }
                 text.push_str(if last { "]" } else { "" });
+                Bytes::from(text)
             }
         }
-        text
     }
 }
 
