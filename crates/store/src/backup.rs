@@ -168,7 +168,7 @@ fn open_backup(backup: &Path, older: &Path) -> Result<Connection, Error> {
     if found == SCHEMA_VERSION {
         return Ok(from);
     }
-    if found > SCHEMA_VERSION || found < 1 {
+    if !(1..=SCHEMA_VERSION).contains(&found) {
         return Err(wrong_version(found));
     }
     drop(from);
