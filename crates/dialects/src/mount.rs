@@ -31,7 +31,10 @@ pub async fn resolve<B>(
     let named = host_of(request).and_then(|(name, port)| Some((hosts.get(&name)?, name, port)));
     let host = named.as_ref().map(|(host, _, _)| *host);
     let (slug, path) = split_slug(request.uri());
+    // The pages behind mailed links belong to no dialect.
+    let is_page = path.starts_with("/account/");
     let prefix = host.map_or("", |host| host.prefix.as_str());
+    let prefix = if is_page { "" } else { prefix };
     let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
     if prefix.is_empty() && slug.is_none() {
         request.extensions_mut().insert(Mount::default());
@@ -82,6 +85,20 @@ fn split_slug(uri: &Uri) -> (Option<String>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_and_a_port() {
+        let split = |text: &str| {
+            let request = Request::builder().header(HOST, text).body(());
+            host_of(&request.expect("a request"))
+        };
+        let is = |name: &str, port: &str| Some((name.to_owned(), port.to_owned()));
+        assert_eq!(split("Acme.Example"), is("acme.example", ""));
+        assert_eq!(split("acme.example:8443"), is("acme.example", ":8443"));
+        assert_eq!(split("acme.example:"), is("acme.example", ""));
+        assert_eq!(split("acme.example:8o"), is("acme.example:8o", ""));
+        assert_eq!(split("acme.example:123456"), is("acme.example:123456", ""));
+    }
 
     #[test]
     fn a_slug_is_split_off_the_path() {

@@ -1,9 +1,9 @@
 //! Credentials: made, listed, revoked; and how a request proves which one it carries.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::{Credential, Verdict};
+use store::{Credential, Used, Verdict};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -294,17 +294,13 @@ impl Domain {
             return Err(BAD_CREDENTIAL);
         }
         let hash = secret::hash(token);
-        let known = self.cached_by_hash(&hash);
-        let (workspace, id) = match known {
-            Some(known) => known,
-            None => {
-                let owner = store::token_owner(self.store(), hash)
-                    .await?
-                    .ok_or(BAD_CREDENTIAL)?;
-                (owner.workspace, owner.credential)
-            }
-        };
+        let (workspace, id) = self.owner_of(&hash).await?;
         let credential = self.credential_live(mount, workspace, id, dialect).await?;
+        // It may have been given another secret since.
+        let same: bool = hash.ct_eq(&credential.secret_hash).into();
+        if !same {
+            return Err(BAD_CREDENTIAL);
+        }
         self.note_use(workspace, &credential);
         self.caller_of(workspace, &credential).await
     }
@@ -326,13 +322,22 @@ impl Domain {
         })
     }
 
-    /// Who holds a token does not change, so a look-up need not be repeated while the credential is cached.
-    fn cached_by_hash(&self, hash: &[u8]) -> Option<(i64, i64)> {
-        let cache = self.credential_cache().lock();
-        cache
-            .iter()
-            .find(|(_, cached)| cached.credential.secret_hash == hash)
-            .map(|(id, _)| *id)
+    /// Whose the secret of this hash is, or was.
+    async fn owner_of(&self, hash: &[u8]) -> Result<(i64, i64)> {
+        let known = self.owners().lock().get(hash).copied();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let owner = store::token_owner(self.store(), hash.to_vec())
+            .await?
+            .ok_or(BAD_CREDENTIAL)?;
+        let owner = (owner.workspace, owner.credential);
+        let mut owners = self.owners().lock();
+        if owners.len() >= limits::CREDENTIALS_CACHED_MAX {
+            owners.clear();
+        }
+        owners.insert(hash.to_vec(), owner);
+        Ok(owner)
     }
 
     /// The credential if it is for this dialect, of the mount's workspace, not revoked and not expired.
@@ -352,7 +357,9 @@ impl Domain {
             .lock()
             .get(&(workspace, id))
             .cloned();
-        let fresh = cached.filter(|cached| now - cached.read_ms < limits::CREDENTIAL_CACHED_MS);
+        // Not by a clock that was set back.
+        let fresh = cached
+            .filter(|cached| (0..limits::CREDENTIAL_CACHED_MS).contains(&(now - cached.read_ms)));
         let credential = match fresh {
             Some(cached) => cached.credential,
             None => self.credential_read(workspace, id, now).await?,
@@ -400,16 +407,7 @@ impl Domain {
         if let Some(cached) = self.credential_cache().lock().get_mut(&(workspace, id)) {
             Arc::make_mut(&mut cached.credential).last_used = Some(now);
         }
-        let domain = self.clone();
-        tokio::spawn(async move {
-            let noted = tokio::time::timeout(
-                Duration::from_secs(5),
-                store::credential_touch(domain.store(), workspace, id, now),
-            );
-            if let Ok(Err(error)) = noted.await {
-                tracing::debug!(workspace, credential = id, %error, "the time of a credential's last use was not noted");
-            }
-        });
+        self.note(Used::Credential, workspace, id, now);
     }
 }
 

@@ -326,28 +326,19 @@ impl Domain {
     ) -> Result<AccountPage> {
         caller.need_administrator()?;
         query.filter.words = words(&query.search)?;
-        let directory = self.directory(caller.workspace);
-        let query = Arc::new(query);
-        loop {
-            let (directory, query) = (Arc::clone(&directory), Arc::clone(&query));
-            let page = self
-                .store()
-                .read(caller.workspace, move |read| {
-                    let limit = query.limit.min(limits::PAGE_ITEMS_MAX);
-                    let page = {
-                        let mut directory = directory.lock();
-                        let seq = read.seq();
-                        directory.refresh(read, seq)?;
-                        directory.page(&query.filter, &query.sort, query.offset, limit)
-                    };
-                    page_of(read, page.total, &page.ids)
-                })
-                .await?;
-            // Another thread has brought the directory beyond this read's snapshot: the next one sees as much.
-            if let Some(page) = page {
-                return Ok(page);
-            }
-        }
+        // One list at a time brings the directory up to date and looks into it, and waits for that before it takes a
+        // connection. Whoever holds it has the newest snapshot, so the rows that it names are all there.
+        let mut directory = self.directory(caller.workspace).lock_owned().await;
+        self.store()
+            .read(caller.workspace, move |read| {
+                let limit = query.limit.min(limits::PAGE_ITEMS_MAX);
+                let seq = read.seq();
+                directory.refresh(read, seq)?;
+                let page = directory.page(&query.filter, &query.sort, query.offset, limit);
+                drop(directory);
+                page_of(read, page.total, &page.ids)
+            })
+            .await
     }
 
     /// Accounts with `id > after` in order of id, at most 1,000: for exports, page by page. For administrators.
@@ -394,22 +385,31 @@ impl Domain {
     }
 }
 
-/// The accounts of these ids in their order; nothing where one is not in the snapshot.
-fn page_of(read: &mut Read<'_>, total: usize, ids: &[i64]) -> Result<Option<AccountPage>> {
+/// The accounts of these ids in their order.
+fn page_of(read: &mut Read<'_>, total: usize, ids: &[i64]) -> Result<AccountPage> {
     let groups = store::groups_all(read)?;
-    let mut accounts = Vec::with_capacity(ids.len());
-    for &id in ids {
-        let Some(account) = store::account_get(read, id)? else {
-            return Ok(None);
-        };
-        let own = store::group_ids_of_account(read, id)?;
-        let identities = store::account_identities(read, id)?;
-        accounts.push(assemble(account, of_ids(&groups, &own), &identities));
+    let mut memberships: HashMap<i64, Vec<i64>> = HashMap::new();
+    for (account, group) in store::group_memberships_of(read, ids)? {
+        memberships.entry(account).or_default().push(group);
     }
-    Ok(Some(AccountPage {
+    let mut identities: HashMap<i64, Vec<AccountIdentity>> = HashMap::new();
+    for identity in store::account_identities_of(read, ids)? {
+        identities
+            .entry(identity.account)
+            .or_default()
+            .push(identity);
+    }
+    let found = store::accounts_get(read, ids)?;
+    let mut found: HashMap<i64, Account> = found.into_iter().map(|one| (one.id, one)).collect();
+    let accounts = ids.iter().filter_map(|id| found.remove(id)).map(|account| {
+        let own = memberships.remove(&account.id).unwrap_or_default();
+        let from = identities.remove(&account.id).unwrap_or_default();
+        assemble(account, of_ids(&groups, &own), &from)
+    });
+    Ok(AccountPage {
         total: total as u64,
-        accounts,
-    }))
+        accounts: accounts.collect(),
+    })
 }
 
 fn of_ids(groups: &[Group], ids: &[i64]) -> Vec<Group> {

@@ -3,7 +3,7 @@
 //! Invariant: no verb here takes from a workspace the last administrator who can come in.
 
 use serde_json::Value;
-use store::{Account, LedgerEntry, Tx, Verdict};
+use store::{Account, AccountIdentity, LedgerEntry, Tx, Verdict};
 
 use crate::{
     account::{AccountRef, AccountView, CallLimit, Role, find, view},
@@ -173,6 +173,22 @@ impl Domain {
     }
 }
 
+/// What is expected of a provider under the old address is expected under the new one.
+fn expect_elsewhere(tx: &mut Tx<'_, '_>, account: &Account, email_key: &str) -> Result<()> {
+    let old = way_in::expected_subject(&account.email_key);
+    for identity in store::account_identities(tx, account.id)? {
+        if identity.subject == old {
+            store::account_identity_delete(tx, &identity.issuer, &old)?;
+            let moved = AccountIdentity {
+                subject: way_in::expected_subject(email_key),
+                ..identity
+            };
+            store::account_identity_insert(tx, &moved)?;
+        }
+    }
+    Ok(())
+}
+
 fn sets_budgets(caller: &Caller) -> bool {
     let budgets = Permissions::parse("advertiser:budget").unwrap_or_default();
     caller.account.is_some() && caller.permissions.has_all(budgets)
@@ -198,11 +214,14 @@ impl AccountChange {
         }
         let mut kept = AccountChange::default();
         if own {
-            kept.email.clone_from(&self.email);
+            if caller.is_whole() {
+                // Who has these has the account, so a key that holds something back does not give them.
+                kept.email.clone_from(&self.email);
+                kept.password.clone_from(&self.password);
+            }
             kept.name.clone_from(&self.name);
             kept.first_name.clone_from(&self.first_name);
             kept.last_name.clone_from(&self.last_name);
-            kept.password.clone_from(&self.password);
             kept.preferences.clone_from(&self.preferences);
         }
         if budgets {
@@ -338,6 +357,7 @@ impl Checked {
             }
             // The same address in another letter case is the same: it stays as it was shown before.
             if row.email_key != email.key() {
+                expect_elsewhere(tx, &row, email.key())?;
                 row.verified = false;
                 row.email = email.as_str().to_owned();
                 row.email_key = email.key().to_owned();
@@ -366,7 +386,11 @@ impl Checked {
         row.active = change.active.unwrap_or(row.active);
         row.verified = change.verified.unwrap_or(row.verified);
         match change.role {
-            Some(Role::Admin) => row.administrator = true,
+            // Said of somebody who is one by a group, it changes nothing.
+            Some(Role::Admin) => {
+                let groups = store::groups_of_account(tx, row.id)?;
+                row.administrator |= !groups.iter().any(|group| group.administrator);
+            }
             Some(role) => {
                 row.administrator = false;
                 row.role = role.as_str().into();

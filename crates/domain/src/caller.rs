@@ -167,6 +167,14 @@ impl Caller {
         }
     }
 
+    /// May do all that its account may: it signed in, or came with a key that holds nothing back.
+    pub(crate) fn is_whole(&self) -> bool {
+        match &self.operator {
+            Some(operator) => self.session.is_some() || self.permissions == operator.rights(),
+            None => true,
+        }
+    }
+
     pub(crate) fn need_administrator(&self) -> Result<()> {
         if self.administers() {
             return Ok(());

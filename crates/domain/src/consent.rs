@@ -139,6 +139,13 @@ impl Domain {
     /// The consents of an account, newest first. For anybody, as [`Self::consent_put`].
     pub async fn consent_list(&self, visit: &Visit, account: i64) -> Result<Vec<Consent>> {
         let context = self.visit(visit).await?;
+        self.throttle_visits_to(
+            &context,
+            visit,
+            "consent_list",
+            limits::OTHER_VISITS_AN_HOUR_MAX,
+        )
+        .await?;
         self.store()
             .read(context.caller.workspace, move |read| {
                 find(read, &AccountRef::Id(account))?;
@@ -147,6 +154,20 @@ impl Domain {
                     account,
                     limits::POLICIES_MAX as i64,
                 )?)
+            })
+            .await
+    }
+
+    /// The consents of an account, newest first, for an administrator or the account itself.
+    pub async fn account_consents(&self, caller: &Caller, account: i64) -> Result<Vec<Consent>> {
+        if caller.account != Some(account) {
+            caller.need_administrator()?;
+        }
+        let limit = limits::POLICIES_MAX as i64;
+        self.store()
+            .read(caller.workspace, move |read| {
+                find(read, &AccountRef::Id(account))?;
+                Ok(store::consents_of(read, account, limit)?)
             })
             .await
     }

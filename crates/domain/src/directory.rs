@@ -490,7 +490,7 @@ mod tests {
         directory.apply(vec![entry(499, "zzz", "0", "x")], &[498], HashMap::new());
         directory.apply(vec![entry(600, "u0015", "c", "a")], &[0], HashMap::new());
         let names = found(&directory, "", &[]);
-        assert_eq!((names[0], names[1], names.len()), (497, 600, 499));
+        assert_eq!((names[0], names[1], names.len()), (600, 497, 499));
         assert_eq!(names.last(), Some(&499));
         assert_eq!(found(&directory, "", &[by(SortBy::Username, true)])[0], 499);
         assert_eq!(

@@ -98,6 +98,15 @@ impl Domain {
         })
     }
 
+    /// The workspace of a visit that may have the server ask a provider.
+    async fn throttled(&self, visit: &Visit) -> Result<i64> {
+        let context = self.visit(visit).await?;
+        let max = limits::OTHER_VISITS_AN_HOUR_MAX;
+        self.throttle_visits_to(&context, visit, "identity", max)
+            .await?;
+        Ok(context.caller.workspace)
+    }
+
     /// Begins a sign-in at a provider: authorization code flow with PKCE, state and nonce.
     pub async fn identity_authorize(
         &self,
@@ -105,7 +114,7 @@ impl Domain {
         uid: &str,
         redirect_uri: &str,
     ) -> Result<Authorization> {
-        let workspace = self.visit(visit).await?.caller.workspace;
+        let workspace = self.throttled(visit).await?;
         let provider = self.provider(workspace, uid).await?;
         let now = self.now_ms();
         let configuration = self
@@ -191,8 +200,8 @@ impl Domain {
         uid: &str,
         id_token: &str,
     ) -> Result<SignedIn> {
-        let context = self.visit(visit).await?;
-        let provider = self.provider(context.caller.workspace, uid).await?;
+        let workspace = self.throttled(visit).await?;
+        let provider = self.provider(workspace, uid).await?;
         let claims = self
             .openid()
             .verify(self.outbound(), provider, self.now_ms(), id_token, None)
@@ -211,7 +220,7 @@ impl Domain {
     ) -> Result<SignedIn> {
         let context = self.visit(visit).await?;
         let workspace = context.caller.workspace;
-        let comer = Comer::new(provider.clone(), claims)?;
+        let comer = Comer::new(provider.clone(), claims);
         let (account, session) = self
             .session_begin(&context, door, move |tx| comer.enter(tx))
             .await?;
@@ -223,16 +232,18 @@ impl Domain {
 struct Comer {
     provider: IdentityProvider,
     claims: IdClaims,
-    email: Option<Email>,
+    email: Option<Result<Email>>,
     /// The account that they would get.
-    prepared: Option<Prepared>,
+    prepared: Option<Result<Prepared>>,
 }
 
 impl Comer {
-    fn new(provider: IdentityProvider, claims: IdClaims) -> Result<Comer> {
-        let email = claims.email.as_deref().map(Email::parse).transpose()?;
+    /// What the provider says is looked at only where the subject is not known: an account that is linked comes in whatever
+    /// address or name its provider has for it now.
+    fn new(provider: IdentityProvider, claims: IdClaims) -> Comer {
+        let email = claims.email.as_deref().map(Email::parse);
         let prepared = match &email {
-            Some(email) if provider.create_accounts => {
+            Some(Ok(email)) if provider.create_accounts => {
                 let name = |text: &Option<String>| {
                     let text = text.clone().unwrap_or_default();
                     let shown = text.chars().filter(|c| !c.is_control());
@@ -247,16 +258,16 @@ impl Comer {
                     permissions: Permissions::NONE,
                     verified: claims.email_is_verified(),
                     ..AccountNew::of(email.as_str())
-                })?)
+                }))
             }
             _ => None,
         };
-        Ok(Comer {
+        Comer {
             provider,
             claims,
             email,
             prepared,
-        })
+        }
     }
 
     fn enter(&self, tx: &mut Tx<'_, '_>) -> Result<Account> {
@@ -289,13 +300,16 @@ impl Comer {
                 "The identity provider does not tell your e-mail address.",
             ));
         };
+        let email = email.as_ref().map_err(Clone::clone)?;
         let verified = self.claims.email_is_verified();
         let issuer = &self.provider.issuer;
         let subject = way_in::expected_subject(email.key());
         let expected = store::account_identity_get(tx, issuer, &subject)?.filter(|_| verified);
         if let Some(expected) = expected {
             store::account_identity_delete(tx, issuer, &subject)?;
-            let account = store::account_get(tx, expected.account)?.ok_or(BAD_SIGN_IN)?;
+            let account = store::account_get(tx, expected.account)?
+                .filter(|account| account.email_key == email.key())
+                .ok_or(BAD_SIGN_IN)?;
             return self.link(tx, account);
         }
         match store::account_by_email(tx, email.key())? {
@@ -310,6 +324,7 @@ impl Comer {
 
     fn made(&self, tx: &mut Tx<'_, '_>) -> Result<Account> {
         let prepared = self.prepared.as_ref().ok_or(BAD_SIGN_IN)?;
+        let prepared = prepared.as_ref().map_err(Clone::clone)?;
         room(tx, 1)?;
         let identity = self.identity(tx, 0);
         let made = insert(tx, prepared, &Opened::Provider(identity.clone()), "")?.account;
@@ -326,9 +341,7 @@ impl Comer {
     fn link(&self, tx: &mut Tx<'_, '_>, mut account: Account) -> Result<Account> {
         if !account.verified {
             account.password_hash = None;
-            account.verified = true;
-            store::sessions_end(tx, account.id, None)?;
-            store::credentials_revoke_of(tx, account.id, "address verified by a provider")?;
+            way_in::address_proven(tx, &mut account)?;
             store::account_update(tx, &account)?;
         }
         let identity = self.identity(tx, account.id);

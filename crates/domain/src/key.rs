@@ -105,6 +105,8 @@ fn find_key(sql: &mut dyn Sql, caller: &Caller, id: i64) -> Result<(Credential, 
     let own = caller.account.is_some() && credential.account == caller.account;
     if !own {
         caller.need_administrator()?;
+    } else if !caller.is_whole() && caller.credential != id {
+        return Err(Error::Forbidden(Denied::Permission));
     }
     let shown = view(sql, credential.clone())?.ok_or(Error::NotFound(KEY))?;
     Ok((credential, shown))
@@ -167,8 +169,7 @@ impl Domain {
         self.command(context, "key_create", 1, move |tx| {
             find(tx, &AccountRef::Id(account))?;
             let max = limits::ACCOUNT_KEYS_MAX;
-            let has = store::credential_page_of(tx, Some(account), 0, max as i64 + 1)?;
-            if has.iter().filter(|one| one.revoked.is_none()).count() >= max {
+            if store::credentials_count_of(tx, account)? >= max as u64 {
                 return Err(Error::TooLarge(Field {
                     name: KEY,
                     code: "too_many",
@@ -295,7 +296,8 @@ impl Domain {
                 if let Some(permissions) = change.permissions {
                     credential.permissions = permissions.map(Permissions::as_text);
                 }
-                store::credential_update(tx, &credential)?;
+                let hash = credential.secret_hash.clone();
+                store::credential_update(tx, &credential, &hash)?;
                 store::activity_insert(tx, Some(id), "")?;
                 let key = view(tx, credential)?.ok_or(Error::NotFound(KEY))?;
                 Ok(Verdict::Done(key))
@@ -316,8 +318,9 @@ impl Domain {
                     return Err(Error::Conflict("The key is revoked: make a new one."));
                 }
                 credential.prefix = secret::shown_prefix(&secret);
-                credential.secret_hash = secret::hash(&secret);
-                store::credential_update(tx, &credential)?;
+                let old_hash =
+                    std::mem::replace(&mut credential.secret_hash, secret::hash(&secret));
+                store::credential_update(tx, &credential, &old_hash)?;
                 store::activity_insert(tx, Some(id), "")?;
                 let key = view(tx, credential)?.ok_or(Error::NotFound(KEY))?;
                 Ok(Verdict::Done(KeySecret {

@@ -38,6 +38,7 @@ mod service;
 mod session;
 mod throttle;
 mod token;
+mod uses;
 mod way_in;
 mod workspace;
 

@@ -79,6 +79,9 @@ pub const MAILS_AN_HOUR_MAX: i64 = 5;
 /// Failed sign-ins of an account, and of an address, before the next has to wait.
 pub const SIGN_INS_FAILED_MAX: i64 = 5;
 pub const ADDRESS_FAILURES_MAX: i64 = 50;
+/// Failed sign-ins of an account from wherever, before the next has to wait, and the longest that it waits for that.
+pub const ACCOUNT_FAILURES_MAX: i64 = 50;
+pub const ACCOUNT_WAIT_MS_MAX: i64 = 30_000;
 /// The longest that a failed sign-in makes the next one wait.
 pub const SIGN_IN_WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
 /// After so long without a failure, failures are forgotten.
@@ -87,6 +90,10 @@ pub const FAILURES_KEPT_MS: i64 = 3_600 * 1_000;
 pub const VISITS_AN_HOUR_MAX: i64 = 100;
 /// Passwords being checked for one account at once.
 pub const SIGN_INS_AT_ONCE_MAX: u32 = 4;
+/// Passwords being checked for one address at once.
+pub const ADDRESS_SIGN_INS_AT_ONCE_MAX: u32 = 16;
+/// Visits of other kinds from one address within an hour: consents read, sign-ins through a provider.
+pub const OTHER_VISITS_AN_HOUR_MAX: i64 = 1_000;
 /// Passwords waiting to be hashed.
 pub const HASHES_WAITING_MAX: usize = 1_024;
 /// Accounts and sessions kept in memory.
@@ -109,3 +116,5 @@ pub const ID_TOKEN_CHARS_MAX: usize = 16 << 10;
 pub const AUTHORIZE_LIFE_MS: i64 = 15 * 60 * 1_000;
 /// How long the outbox shows that something was sent.
 pub const SENT_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// How long news that need no answer are worth mailing.
+pub const NEWS_LIFE_MS: i64 = 3 * 24 * 3_600 * 1_000;

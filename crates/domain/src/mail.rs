@@ -79,6 +79,15 @@ pub enum Mail {
 }
 
 impl Mail {
+    /// How long it is worth sending: as long as its link is good.
+    pub(crate) fn life_ms(&self) -> i64 {
+        match self {
+            Mail::Invite { .. } => limits::INVITE_LIFE_MS,
+            Mail::Verify { .. } | Mail::Reset { .. } => limits::MAIL_TOKEN_LIFE_MS,
+            Mail::BudgetChanged { .. } => limits::NEWS_LIFE_MS,
+        }
+    }
+
     /// The template's name, as the outbox shows it.
     pub fn template(&self) -> &'static str {
         match self {

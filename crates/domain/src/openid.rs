@@ -29,6 +29,10 @@ use crate::{
 const FRESH_MS: i64 = 3_600 * 1_000;
 /// A token of an unknown key has the keys fetched again, at most so often.
 const REFETCH_MS: i64 = 10_000;
+/// A provider that failed is not asked again for so long.
+const FAILED_MS: i64 = 10_000;
+/// Keys that could not be fetched again are believed for so long in all.
+const STALE_MS: i64 = 24 * 3_600 * 1_000;
 /// How far the provider's clock may be off.
 const LEEWAY_S: i64 = 60;
 const ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -120,9 +124,11 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct Openid {
     known: Mutex<HashMap<String, Known>>,
-    /// One at a time asks: others wait for what it learns.
-    asking: tokio::sync::Mutex<()>,
+    /// By issuer: one at a time asks, others wait for what it learns; and when asking failed last.
+    asking: Mutex<HashMap<String, Asking>>,
 }
+
+type Asking = Arc<tokio::sync::Mutex<Option<(i64, Error)>>>;
 
 /// The token is not one of the provider's for us, or its time is over.
 pub(crate) fn bad_id_token() -> Error {
@@ -164,6 +170,29 @@ async fn fetch<T: serde::de::DeserializeOwned>(
         .map_err(|_| failed(provider, "the answer is not what OpenID Connect says"))
 }
 
+/// Fetches a provider's configuration and keys.
+async fn ask(outbound: &dyn Outbound, provider: &IdentityProvider, now_ms: i64) -> Result<Known> {
+    let base = provider.issuer.trim_end_matches('/');
+    let url = format!("{base}/.well-known/openid-configuration");
+    let configuration: Configuration = fetch(outbound, provider, url).await?;
+    if configuration.issuer != provider.issuer {
+        return Err(failed(provider, "its configuration is of another issuer"));
+    }
+    #[derive(Deserialize)]
+    struct Keys {
+        keys: Vec<serde_json::Value>,
+    }
+    let keys: Keys = fetch(outbound, provider, configuration.jwks_uri.clone()).await?;
+    // Keys of kinds that nobody here knows are no reason to refuse the others.
+    let keys = keys.keys.into_iter().take(KEYS_MAX);
+    let keys = keys.filter_map(|key| serde_json::from_value(key).ok());
+    Ok(Known {
+        configuration: Arc::new(configuration),
+        keys: Arc::new(keys.collect()),
+        fetched_ms: now_ms,
+    })
+}
+
 impl Openid {
     fn cached(&self, provider: &IdentityProvider) -> Option<Known> {
         self.known.lock().get(&provider.issuer).cloned()
@@ -180,33 +209,41 @@ impl Openid {
         if let Some(known) = self.cached(provider).filter(fresh) {
             return Ok(known);
         }
-        let _one = self.asking.lock().await;
+        let asking = {
+            let mut asking = self.asking.lock();
+            Arc::clone(asking.entry(provider.issuer.clone()).or_default())
+        };
+        let mut failed_last = asking.lock().await;
         if let Some(known) = self.cached(provider).filter(fresh) {
             return Ok(known);
         }
-        let base = provider.issuer.trim_end_matches('/');
-        let url = format!("{base}/.well-known/openid-configuration");
-        let configuration: Configuration = fetch(outbound, provider, url).await?;
-        if configuration.issuer != provider.issuer {
-            return Err(failed(provider, "its configuration is of another issuer"));
-        }
-        #[derive(Deserialize)]
-        struct Keys {
-            keys: Vec<serde_json::Value>,
-        }
-        let keys: Keys = fetch(outbound, provider, configuration.jwks_uri.clone()).await?;
-        // Keys of kinds that nobody here knows are no reason to refuse the others.
-        let keys = keys.keys.into_iter().take(KEYS_MAX);
-        let keys = keys.filter_map(|key| serde_json::from_value(key).ok());
-        let known = Known {
-            configuration: Arc::new(configuration),
-            keys: Arc::new(keys.collect()),
-            fetched_ms: now_ms,
+        let failed = failed_last.clone();
+        let outcome = match failed.filter(|(at, _)| (0..FAILED_MS).contains(&(now_ms - at))) {
+            Some((_, error)) => Err(error),
+            None => ask(outbound, provider, now_ms).await,
         };
-        self.known
-            .lock()
-            .insert(provider.issuer.clone(), known.clone());
-        Ok(known)
+        match outcome {
+            Ok(known) => {
+                *failed_last = None;
+                let mut all = self.known.lock();
+                all.insert(provider.issuer.clone(), known.clone());
+                Ok(known)
+            }
+            Err(error) => {
+                if failed_last
+                    .as_ref()
+                    .is_none_or(|(_, known)| *known != error)
+                {
+                    *failed_last = Some((now_ms, error.clone()));
+                } else if let Some((at, _)) = failed_last.as_mut()
+                    && now_ms - *at >= FAILED_MS
+                {
+                    *at = now_ms;
+                }
+                let usable = |known: &Known| now_ms - known.fetched_ms < STALE_MS;
+                self.cached(provider).filter(usable).ok_or(error)
+            }
+        }
     }
 
     pub(crate) async fn configuration(

@@ -146,6 +146,19 @@ fn back_off_ms(attempts: i64, random: u16) -> i64 {
 /// An error as it is kept: one line, not too long, and without the recipient's address.
 fn kept_error(text: &str, recipient: &str) -> String {
     let masked = text.replace(recipient, "***");
+    // A server may echo it in another letter case, or name other addresses.
+    let words = masked.split_inclusive(|c: char| c.is_whitespace() || "<>,;:()[]\"'".contains(c));
+    let masked: String = words
+        .map(|word| {
+            let bare =
+                word.trim_end_matches(|c: char| c.is_whitespace() || "<>,;:()[]\"'".contains(c));
+            if bare.contains('@') {
+                format!("***{}", &word[bare.len()..])
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
     let line: String = masked
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -239,6 +252,11 @@ impl Domain {
         for claim in claims {
             match self.claimed(claim.clone()) {
                 Ok(mail) => mails.push(mail),
+                Err(Error::Conflict(text)) => {
+                    let error = text.to_owned();
+                    store::outbox_finish(self.store(), &claim, OutboxEnd::Dead { error }, now)
+                        .await?;
+                }
                 // It will not open another time either; somebody has to look at the key.
                 Err(error) => {
                     let (workspace, item) = (claim.workspace, claim.id);
@@ -256,6 +274,11 @@ impl Domain {
     fn claimed(&self, claim: OutboxClaim) -> Result<MailClaim> {
         let sealer = self.store().sealer();
         let letter = open(sealer, claim.workspace, claim.id, &claim.payload)?;
+        if claim.created + letter.mail.life_ms() <= self.now_ms() {
+            return Err(Error::Conflict(
+                "The mail's link has expired before it could be sent.",
+            ));
+        }
         Ok(MailClaim {
             text: mail::render(letter.envelope.language, &letter.mail)?,
             to: letter.envelope.to,
@@ -343,5 +366,10 @@ mod tests {
         let kept = kept_error(&text, "ann@example.org");
         assert!(kept.starts_with("550 5.1.1 <***>:  unknown x"), "{kept}");
         assert_eq!(kept.len(), limits::OUTBOX_ERROR_CHARS_MAX);
+        let echoed = kept_error(
+            "550 <Ann@Example.ORG>: no, ask bob@example.com.",
+            "ann@example.org",
+        );
+        assert_eq!(echoed, "550 <***>: no, ask ***");
     }
 }

@@ -15,10 +15,11 @@ use tokio::sync::Notify;
 
 use crate::{
     access::CachedCredential,
-    caller::{Context, Keyed},
+    account,
+    caller::{Caller, Context, Keyed},
     clock::Clock,
     directory::Directory,
-    error::{Error, Result},
+    error::{Denied, Error, Result},
     identity_provider::IdentityProvider,
     limits,
     openid::Openid,
@@ -28,6 +29,7 @@ use crate::{
     rate::{Rate, RateLimit, Rates},
     session::KnownAccounts,
     token::Tokens,
+    uses::Uses,
 };
 
 /// What the domain is started with.
@@ -74,11 +76,14 @@ struct Inner {
     rates: Rates,
     tokens: Tokens,
     credentials: Mutex<HashMap<(i64, i64), CachedCredential>>,
+    /// Workspace and credential by the secret's hash, as they were looked up.
+    owners: Mutex<HashMap<Vec<u8>, (i64, i64)>>,
+    uses: Uses,
     slugs: Mutex<HashMap<String, i64>>,
     known_accounts: KnownAccounts,
     passwords: Passwords,
     openid: Openid,
-    directories: Mutex<HashMap<i64, Arc<Mutex<Directory>>>>,
+    directories: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<Directory>>>>,
     /// Never seeded: command ids must differ between two runs on one database.
     command_ids: Random,
     /// Told when a command of this process has put something into the outbox.
@@ -99,6 +104,8 @@ impl Domain {
             tokens: Tokens::new(store.installation().database_id.clone(), &keys),
             rates: Rates::new(&options.rate_limits),
             credentials: Mutex::new(HashMap::new()),
+            owners: Mutex::new(HashMap::new()),
+            uses: Uses::default(),
             slugs: Mutex::new(HashMap::new()),
             known_accounts: KnownAccounts::default(),
             passwords: Passwords::default(),
@@ -174,9 +181,17 @@ impl Domain {
     }
 
     /// The workspace's directory of accounts; empty until it is first refreshed.
-    pub(crate) fn directory(&self, workspace: i64) -> Arc<Mutex<Directory>> {
+    pub(crate) fn directory(&self, workspace: i64) -> Arc<tokio::sync::Mutex<Directory>> {
         let mut directories = self.0.directories.lock();
         Arc::clone(directories.entry(workspace).or_default())
+    }
+
+    pub(crate) fn owners(&self) -> &Mutex<HashMap<Vec<u8>, (i64, i64)>> {
+        &self.0.owners
+    }
+
+    pub(crate) fn uses(&self) -> &Uses {
+        &self.0.uses
     }
 
     pub(crate) fn slugs(&self) -> &Mutex<HashMap<String, i64>> {
@@ -204,9 +219,11 @@ impl Domain {
             command_id: hex(&self.0.command_ids.bytes::<16>()?),
             weight,
         };
+        let caller = context.caller.clone();
         let queued = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&queued);
         let run = move |tx: &mut Tx<'_, '_>| {
+            still_may(tx, &caller)?;
             let verdict = run(tx)?;
             noted.store(tx.has_queued(), Ordering::Relaxed);
             Ok(verdict)
@@ -233,7 +250,13 @@ impl Domain {
         self.store()
             .command(workspace, meta, move |tx| {
                 let seal_context = format!("idempotency {workspace}/{credential}/{}", keyed.key);
+                // Sealed: of a body that holds a password or an address, a hash would tell who guesses it.
+                let print_context = format!("fingerprint {seal_context}");
                 if let Some(stored) = kept(tx, credential, &keyed)? {
+                    let print = sealer.open(&print_context, &stored.fingerprint);
+                    if !print.is_ok_and(|print| print == keyed.fingerprint) {
+                        return Err(Error::KeyReused);
+                    }
                     let plain = sealer.open(&seal_context, &stored.body)?;
                     return serde_json::from_slice(&plain)
                         .map(Verdict::Done)
@@ -243,7 +266,7 @@ impl Domain {
                 if let Verdict::Done(value) = &verdict {
                     let plain = serde_json::to_vec(value).map_err(Error::internal)?;
                     let stored = Stored {
-                        fingerprint: keyed.fingerprint.clone(),
+                        fingerprint: sealer.seal(&print_context, &keyed.fingerprint)?,
                         status: 0,
                         body: sealer.seal(&seal_context, &plain)?,
                         created: tx.meta().time,
@@ -257,7 +280,7 @@ impl Domain {
 
     /// Forgets the answers kept for idempotency keys longer than 24 hours ago; called now and then.
     pub async fn idempotency_sweep(&self, workspace: i64) -> Result<()> {
-        let context = Context::new(crate::caller::Caller::server(workspace), "sweep");
+        let context = Context::new(Caller::server(workspace), "sweep");
         let before = self.now_ms() - limits::KEY_KEPT_MS;
         self.command(&context, "idempotency_sweep", 1, move |tx| {
             store::idempotency_sweep(tx, before)?;
@@ -267,11 +290,28 @@ impl Domain {
     }
 }
 
+/// Fails where the account that calls has ended its session, was deactivated or lost a right since its request came in: a
+/// password may have been hashed meanwhile, or the command have waited.
+fn still_may(tx: &mut Tx<'_, '_>, caller: &Caller) -> Result<()> {
+    const ENDED: Error = Error::Unauthenticated("The account or its session has ended.");
+    let Some(id) = caller.account else {
+        return Ok(());
+    };
+    let account = store::account_get(tx, id)?.filter(|account| account.active);
+    let account = account::view(tx, account.ok_or(ENDED)?)?;
+    if let Some(session) = caller.session {
+        let session = store::session_get(tx, session)?;
+        if session.is_none_or(|session| session.ended.is_some()) {
+            return Err(ENDED);
+        }
+    }
+    if account.rights().has_all(caller.permissions) {
+        return Ok(());
+    }
+    Err(Error::Forbidden(Denied::Permission))
+}
+
 fn kept(tx: &mut Tx<'_, '_>, credential: i64, keyed: &Keyed) -> Result<Option<Stored>> {
     let since = tx.meta().time - limits::KEY_KEPT_MS;
-    let stored = store::idempotency_get(tx, credential, &keyed.key, since)?;
-    match stored {
-        Some(stored) if stored.fingerprint != keyed.fingerprint => Err(Error::KeyReused),
-        stored => Ok(stored),
-    }
+    Ok(store::idempotency_get(tx, credential, &keyed.key, since)?)
 }

@@ -9,11 +9,10 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
 
 use parking_lot::Mutex;
-use store::{Account, Session, Tx, Verdict};
+use store::{Account, Session, Tx, Used, Verdict};
 
 use crate::{
     account::{ACCOUNT, AccountRef, AccountView, find, view},
@@ -70,7 +69,7 @@ pub(crate) struct KnownAccounts {
     trying: Mutex<HashMap<ThrottleKey, u32>>,
 }
 
-/// A place among the passwords that are checked for one account at once.
+/// A place among the passwords that are checked for one account, or from one address, at once.
 struct Trying<'a>(&'a KnownAccounts, ThrottleKey);
 
 impl Drop for Trying<'_> {
@@ -85,11 +84,35 @@ impl Drop for Trying<'_> {
     }
 }
 
+/// What a sign-in is throttled under.
+#[derive(Debug, Clone, Copy)]
+struct SignInKeys {
+    /// The account, wherever it is tried from.
+    by_account: ThrottleKey,
+    /// The account from this address.
+    by_pair: ThrottleKey,
+    /// The address, whomever it tries.
+    by_address: Option<ThrottleKey>,
+}
+
+const BY_PAIR: Allowance = Allowance {
+    free: limits::SIGN_INS_FAILED_MAX,
+    wait_ms_max: limits::SIGN_IN_WAIT_MS_MAX,
+};
+const BY_ACCOUNT: Allowance = Allowance {
+    free: limits::ACCOUNT_FAILURES_MAX,
+    wait_ms_max: limits::ACCOUNT_WAIT_MS_MAX,
+};
+const BY_ADDRESS: Allowance = Allowance {
+    free: limits::ADDRESS_FAILURES_MAX,
+    wait_ms_max: limits::SIGN_IN_WAIT_MS_MAX,
+};
+
 impl KnownAccounts {
-    fn try_one(&self, key: ThrottleKey) -> Result<Trying<'_>> {
+    fn try_one(&self, key: ThrottleKey, max: u32) -> Result<Trying<'_>> {
         let mut trying = self.trying.lock();
         let count = trying.entry(key).or_default();
-        if *count >= limits::SIGN_INS_AT_ONCE_MAX {
+        if *count >= max {
             return Err(Error::RateLimited {
                 retry_after_ms: 1_000,
             });
@@ -118,14 +141,39 @@ impl Domain {
                 .take(limits::EMAIL_BYTES_MAX)
                 .collect(),
         };
-        let by_account = self.throttle_key(workspace, "sign_in", &email_key).await?;
-        let by_address = self.address_key(workspace, "sign_in", visit).await?;
-        let _place = self.known_accounts().try_one(by_account)?;
+        let by_account = self
+            .throttle_key(workspace, "sign_in account", &email_key)
+            .await?;
+        let by_address = self
+            .address_key(workspace, "sign_in address", visit)
+            .await?;
+        // An account from one place: so that who guesses elsewhere keeps its owner waiting for half a minute at most.
+        let pair = format!("sign_in {email_key}");
+        let by_pair = match self.address_key(workspace, &pair, visit).await? {
+            Some(by_pair) => by_pair,
+            None => self.throttle_key(workspace, &pair, "").await?,
+        };
+        let keys = SignInKeys {
+            by_account,
+            by_pair,
+            by_address,
+        };
+        let _places = (
+            self.known_accounts()
+                .try_one(by_account, limits::SIGN_INS_AT_ONCE_MAX)?,
+            by_address
+                .map(|by_address| {
+                    let max = limits::ADDRESS_SIGN_INS_AT_ONCE_MAX;
+                    self.known_accounts().try_one(by_address, max)
+                })
+                .transpose()?,
+        );
         let now = self.now_ms();
         let account = self
             .store()
             .read(workspace, move |read| {
                 throttle::check(read, by_account, now)?;
+                throttle::check(read, by_pair, now)?;
                 if let Some(by_address) = by_address {
                     throttle::check(read, by_address, now)?;
                 }
@@ -137,9 +185,7 @@ impl Domain {
         let account = account.filter(|account| account.active);
         let (Some(account), Checked::Right { rehashed }) = (&account, checked) else {
             let id = account.map(|account| account.id);
-            return self
-                .sign_in_failed(&context, id, by_account, by_address)
-                .await;
+            return self.sign_in_failed(&context, id, keys).await;
         };
         let id = account.id;
         let (signed_in, session) = self
@@ -152,6 +198,7 @@ impl Domain {
                     account.password_hash = Some(rehashed.clone());
                 }
                 throttle::forget(tx, by_account)?;
+                throttle::forget(tx, by_pair)?;
                 Ok(account)
             })
             .await?;
@@ -162,14 +209,14 @@ impl Domain {
         &self,
         context: &Context,
         account: Option<i64>,
-        by_account: ThrottleKey,
-        by_address: Option<ThrottleKey>,
+        keys: SignInKeys,
     ) -> Result<SignedIn> {
         let refused: Result<()> = self
             .command(context, "sign_in", 1, move |tx| {
-                throttle::failed(tx, by_account, Allowance(limits::SIGN_INS_FAILED_MAX))?;
-                if let Some(by_address) = by_address {
-                    throttle::failed(tx, by_address, Allowance(limits::ADDRESS_FAILURES_MAX))?;
+                throttle::failed(tx, keys.by_pair, BY_PAIR)?;
+                throttle::failed(tx, keys.by_account, BY_ACCOUNT)?;
+                if let Some(by_address) = keys.by_address {
+                    throttle::failed(tx, by_address, BY_ADDRESS)?;
                 }
                 store::activity_insert(tx, account, "refused")?;
                 Ok(Verdict::Refused(BAD_SIGN_IN))
@@ -304,14 +351,16 @@ impl Domain {
             .read(workspace, move |read| {
                 let seq = read.seq();
                 let found = store::account_get(read, account)?.ok_or(BAD_TOKEN)?;
-                let noted = found.last_seen.unwrap_or_default();
+                let session = match session {
+                    Some(session) => store::session_get(read, session)?,
+                    None => None,
+                };
+                let seen = found.last_seen.unwrap_or_default();
+                let noted = session.as_ref().map_or(seen, |one| one.last_seen.min(seen));
                 Ok::<_, Error>(Known {
                     seq,
                     account: Arc::new(view(read, found)?),
-                    session: match session {
-                        Some(session) => store::session_get(read, session)?,
-                        None => None,
-                    },
+                    session,
                     noted: AtomicI64::new(noted),
                 })
             })
@@ -336,24 +385,10 @@ impl Domain {
         {
             return;
         }
-        let account = known.account.account.id;
-        let session = known.session.as_ref().map(|session| session.id);
-        let domain = self.clone();
-        tokio::spawn(async move {
-            let noting = async {
-                store::account_seen(domain.store(), workspace, account, now).await?;
-                match session {
-                    Some(session) => {
-                        store::session_seen(domain.store(), workspace, session, now).await
-                    }
-                    None => Ok(()),
-                }
-            };
-            let noted = tokio::time::timeout(Duration::from_secs(5), noting).await;
-            if let Ok(Err(error)) = noted {
-                tracing::debug!(workspace, account, %error, "when an account was last seen was not noted");
-            }
-        });
+        self.note(Used::Account, workspace, known.account.account.id, now);
+        if let Some(session) = &known.session {
+            self.note(Used::Session, workspace, session.id, now);
+        }
     }
 
     /// Ends the caller's own session: its token is refused from now on.

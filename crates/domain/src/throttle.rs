@@ -26,7 +26,10 @@ const HOUR_MS: i64 = 3_600 * 1_000;
 
 /// How many failures are free, before each further one makes the next wait twice as long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Allowance(pub i64);
+pub(crate) struct Allowance {
+    pub free: i64,
+    pub wait_ms_max: i64,
+}
 
 /// Fails where the key has to wait.
 pub(crate) fn check(sql: &mut dyn Sql, key: ThrottleKey, now: i64) -> Result<()> {
@@ -47,7 +50,7 @@ pub(crate) fn failed(tx: &mut Tx<'_, '_>, key: ThrottleKey, allowance: Allowance
     let failures = if forgotten { 1 } else { before.failures + 1 };
     let throttle = Throttle {
         failures,
-        free_at: now + delay_ms(failures - allowance.0),
+        free_at: now + delay_ms(failures - allowance.free).min(allowance.wait_ms_max),
         updated: now,
     };
     Ok(store::throttle_put(tx, &key.0, &throttle)?)
@@ -129,12 +132,24 @@ impl Domain {
         visit: &Visit,
         what: &'static str,
     ) -> Result<()> {
+        self.throttle_visits_to(context, visit, what, limits::VISITS_AN_HOUR_MAX)
+            .await
+    }
+
+    /// [`Self::throttle_visits`] with a limit of its own.
+    pub(crate) async fn throttle_visits_to(
+        &self,
+        context: &Context,
+        visit: &Visit,
+        what: &'static str,
+        an_hour_max: i64,
+    ) -> Result<()> {
         let workspace = context.caller.workspace;
         let Some(key) = self.address_key(workspace, what, visit).await? else {
             return Ok(());
         };
         self.command(context, "throttle", 1, move |tx| {
-            if count(tx, key, limits::VISITS_AN_HOUR_MAX)? {
+            if count(tx, key, an_hour_max)? {
                 return Ok(Verdict::Done(()));
             }
             Err(Error::RateLimited {

@@ -49,7 +49,7 @@ pub(crate) fn bad_token() -> Error {
 /// Stands for the subject of an account that is expected from a provider, until it signs in there for the first time.
 /// Subjects of providers do not begin like this.
 pub(crate) fn expected_subject(email_key: &str) -> String {
-    format!("\u{1}expected {email_key}")
+    format!("{}{email_key}", store::EXPECTED_SUBJECT)
 }
 
 /// Where mail to an account goes, in which language.
@@ -61,6 +61,26 @@ pub(crate) fn envelope(account: &Account) -> Envelope {
         to: account.email.clone(),
         language: Language::of_tag(tag),
     }
+}
+
+/// Takes away what somebody else may have set up before the address was shown to belong to who comes now: they could have
+/// registered with it to wait for its owner. What an administrator expects of a provider stays.
+pub(crate) fn address_proven(tx: &mut Tx<'_, '_>, account: &mut Account) -> Result<()> {
+    if account.verified {
+        return Ok(());
+    }
+    account.verified = true;
+    for identity in store::account_identities(tx, account.id)? {
+        if !identity.subject.starts_with(store::EXPECTED_SUBJECT) {
+            store::account_identity_delete(tx, &identity.issuer, &identity.subject)?;
+        }
+    }
+    store::sessions_end(tx, account.id, None)?;
+    store::credentials_revoke_of(tx, account.id, "address verified")?;
+    for purpose in [Purpose::Reset, Purpose::Invite] {
+        store::account_tokens_delete(tx, account.id, purpose.as_str())?;
+    }
+    Ok(())
 }
 
 /// The account whose token this is. A token that sets a password is used up; one that verifies an address may come again
@@ -204,7 +224,7 @@ impl Domain {
         self.command(&context, verb, 1, move |tx| {
             let mut account = redeem(tx, &token, purposes)?;
             account.password_hash = Some(hash.clone());
-            account.verified = true;
+            address_proven(tx, &mut account)?;
             account.updated = tx.meta().time;
             store::account_update(tx, &account)?;
             store::sessions_end(tx, account.id, None)?;
@@ -215,6 +235,18 @@ impl Domain {
             Ok(Verdict::Done(view(tx, account)?))
         })
         .await
+    }
+
+    /// Whether a link is good now. It stays so: looking uses nothing up.
+    pub async fn token_check(&self, visit: &Visit, purpose: Purpose, token: &str) -> Result<()> {
+        let context = self.visit(visit).await?;
+        let purposes: &'static [Purpose] = match purpose {
+            Purpose::Invite | Purpose::Reset => &[Purpose::Reset, Purpose::Invite],
+            Purpose::Verify => &[Purpose::Verify],
+        };
+        self.token_account(&context, token, purposes)
+            .await
+            .map(drop)
     }
 
     async fn token_account(

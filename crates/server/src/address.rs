@@ -145,12 +145,14 @@ fn folded(host: &str) -> String {
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
     let mut found = peer.to_canonical();
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-    let hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    // By bytes: what a client wrote in front of a proxy's address must not spoil it.
+    let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         if !trusted.contains(found) {
             break;
         }
         // A proxy that does not say whose it is: the proxy itself is the nearest that is known.
+        let hop = std::str::from_utf8(hop).unwrap_or_default();
         let Some(address) = hop_address(hop.trim()) else {
             break;
         };
@@ -171,6 +173,8 @@ fn hop_address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -202,7 +206,8 @@ mod tests {
         let client = |peer: &str, lines: &[&str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
-                headers.append(FORWARDED_FOR, line.parse().expect("a header"));
+                let line = HeaderValue::from_bytes(line.as_bytes());
+                headers.append(FORWARDED_FOR, line.expect("a header"));
             }
             client_address(peer.parse().expect("an address"), &headers, &trusted).to_string()
         };
@@ -219,6 +224,8 @@ mod tests {
                 &["192.0.2.9", "192.0.2.1,10.0.0.2"],
                 "192.0.2.1",
             ),
+            // What is not ASCII spoils itself and nothing else.
+            ("10.0.0.1", &["\u{e9}\u{ff}, 192.0.2.1"], "192.0.2.1"),
             // All of them are proxies: the first of them is the client.
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             // A proxy that does not know, or writes nonsense.

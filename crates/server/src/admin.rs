@@ -268,6 +268,11 @@ pub(crate) fn list(
     columns: &[&str],
 ) -> Result<()> {
     let items = Api::new(connection)?.list(path, filter)?;
+    show(connection, items, columns)
+}
+
+/// The items of a list, for people in columns.
+pub(crate) fn show(connection: &Connection, items: Vec<Value>, columns: &[&str]) -> Result<()> {
     if connection.json {
         return output::json(&Value::Array(items));
     }
@@ -292,6 +297,7 @@ pub(crate) fn cell(item: &Value, name: &str) -> String {
         .try_fold(item, |value, name| value.get(name));
     match found {
         None | Some(Value::Null) if name == "structures" => "every".into(),
+        None | Some(Value::Null) if name == "permissions" => "all".into(),
         None | Some(Value::Null) => "-".into(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(values)) => {

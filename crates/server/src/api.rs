@@ -141,6 +141,47 @@ impl Api {
         Ok(self.answered(request.send_json(body))?)
     }
 
+    /// Every item of a list of accounts, which is paged by offset.
+    pub fn accounts(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>> {
+        let mut items = Vec::new();
+        loop {
+            let offset = items.len().to_string();
+            let mut query = vec![("limit", PAGE_ITEMS), ("offset", offset.as_str())];
+            query.extend_from_slice(filter);
+            let mut page = self.get(path, &query)?;
+            let total = page.get("total").and_then(Value::as_u64).unwrap_or(0);
+            match page.get_mut("items").map(Value::take) {
+                Some(Value::Array(found)) if !found.is_empty() => items.extend(found),
+                _ => return Ok(items),
+            }
+            if items.len() as u64 >= total {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Writes an answer that is no JSON as it comes in.
+    pub fn download(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        to: &mut impl std::io::Write,
+    ) -> Result<()> {
+        let request = self
+            .agent
+            .get(self.at(path))
+            .header("authorization", &self.authorization);
+        let answer = request.query_pairs(query.iter().copied()).call();
+        match answer {
+            Ok(mut response) if response.status().is_success() => {
+                let broken = |error| Failure::failed(format!("the file is not whole: {error}"));
+                std::io::copy(&mut response.body_mut().as_reader(), to).map_err(broken)?;
+                to.flush().map_err(broken)
+            }
+            answer => Ok(self.answered(answer).map(drop)?),
+        }
+    }
+
     /// A POST that may be sent again: the server carries it out once.
     pub fn post_once(
         &self,
@@ -155,12 +196,33 @@ impl Api {
         self.answered(request.header("idempotency-key", key).send_json(body))
     }
 
+    pub fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .agent
+            .patch(self.at(path))
+            .header("authorization", &self.authorization);
+        Ok(self.answered(request.send_json(body))?)
+    }
+
+    /// A PUT without a body.
+    pub fn put(&self, path: &str) -> Result<Value> {
+        let request = self
+            .agent
+            .put(self.at(path))
+            .header("authorization", &self.authorization);
+        Ok(self.answered(request.send_empty())?)
+    }
+
     pub fn delete(&self, path: &str) -> Result<Value> {
-        let answer = self
+        self.delete_with(path, &[])
+    }
+
+    pub fn delete_with(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        let request = self
             .agent
             .delete(self.at(path))
-            .header("authorization", &self.authorization)
-            .call();
+            .header("authorization", &self.authorization);
+        let answer = request.query_pairs(query.iter().copied()).call();
         Ok(self.answered(answer)?)
     }
 

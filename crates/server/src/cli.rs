@@ -7,11 +7,14 @@ use domain::RateLimit;
 use serde_json::json;
 
 use crate::{
+    account::{self, AccountCommand},
     admin::{self, AudienceCommand, CredentialCommand, StructureCommand, WorkspaceCommand},
     config::{self, Config, Given, Settings, keys},
     demo,
     failure::{Failure, Result},
+    group::{self, GroupCommand},
     import::{self, ImportAudience},
+    key::{self, KeyCommand},
     maintenance::{self, Place},
     outbox::{self, OutboxCommand},
     output, serve,
@@ -29,6 +32,8 @@ Examples:
   throng credential create --dialect criteo --name uploader --structure 1
   throng audience create Newsletter --structure 1
   throng import audience 3 people.csv --kind email --errors wrong.csv
+  throng account create --email ann@example.org --role admin
+  throng key create --account ann@example.org --label report --dialect native
 
 Exit status:
   0 done   1 refused or failed   2 wrong usage or configuration   3 data folder or database
@@ -65,6 +70,15 @@ enum Command {
     /// Make, list and revoke credentials of a running server
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Make, list, show, change and export the accounts of a running server
+    #[command(subcommand, after_help = account::EXAMPLES)]
+    Account(AccountCommand),
+    /// Make, list, show, fill and delete groups of accounts, whose permissions their members have
+    #[command(subcommand, after_help = group::EXAMPLES)]
+    Group(GroupCommand),
+    /// Make, list, rotate and revoke the keys of accounts
+    #[command(subcommand, after_help = key::EXAMPLES)]
+    Key(KeyCommand),
     /// Look at what has to leave a running server: mail
     #[command(subcommand)]
     Outbox(OutboxCommand),
@@ -293,6 +307,9 @@ pub fn run() -> Result<()> {
         Command::Structure(command) => admin::structure(command),
         Command::Audience(command) => admin::audience(command),
         Command::Credential(command) => admin::credential(command),
+        Command::Account(command) => account::account(command),
+        Command::Group(command) => group::group(command),
+        Command::Key(command) => key::key(command),
         Command::Outbox(command) => outbox::outbox(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
         Command::Backup { file, place } => maintenance::backup(&place, &file),

@@ -3,6 +3,7 @@
 //! What it is: command line, configuration, listener, what surrounds each request, and start and stop.
 //! What it is not: no rule of the product and no wire protocol; those are the domain's and the dialects'.
 
+mod account;
 mod address;
 mod admin;
 mod api;
@@ -12,13 +13,16 @@ mod demo;
 mod demo_accounts;
 mod failure;
 mod first_start;
+mod group;
 mod import;
 mod import_file;
 mod import_state;
 mod interrupt;
+mod key;
 mod layers;
 mod listener;
 mod logging;
+mod lookup;
 mod mailer;
 mod maintenance;
 mod metrics;

@@ -1,9 +1,11 @@
 //! Rows of accounts: who operates the server. Permissions and preferences are texts whose meaning the domain knows.
 
 use crate::{
+    connection::Connection,
     error::Error,
+    session::EXPECTED_SUBJECT,
     tx::Tx,
-    value::{Param, Row, Sql, query_one},
+    value::{Param, Row, Sql, query_by_ids, query_one},
 };
 
 /// An account as it is kept.
@@ -101,6 +103,10 @@ const BY_USERNAME: &str = "SELECT id, username, username_key, email, email_key, 
 const PAGE: &str = "SELECT id, username, username_key, email, email_key, name, first_name, last_name, role, \
      administrator, active, verified, password_hash, permissions, preferences, call_limit, budget, credit, created, \
      updated, last_seen, last_sign_in FROM account WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const SOME: &str = "SELECT id, username, username_key, email, email_key, name, first_name, last_name, role, \
+     administrator, active, verified, password_hash, permissions, preferences, call_limit, budget, credit, created, \
+     updated, last_seen, last_sign_in FROM account WHERE workspace_id = $1 AND id IN ($2, $3, $4, $5, $6, $7, $8, $9, \
+     $10, $11, $12, $13, $14, $15, $16, $17)";
 const COUNT: &str = "SELECT count(*) FROM account WHERE workspace_id = $1";
 const ENTRIES_SINCE: &str = "SELECT id, username, email, first_name, last_name, name, role, administrator, active, \
      permissions, last_seen, updated_seq FROM account WHERE workspace_id = $1 AND updated_seq > $2";
@@ -112,13 +118,13 @@ const SEEN: &str = "UPDATE account SET last_seen = $3 WHERE workspace_id = $1 AN
 /// Somebody who can still come in: with a password, or by an identity provider.
 const ADMINISTRATOR: &str = "SELECT a.id FROM account a WHERE a.workspace_id = $1 AND a.administrator = 1 \
      AND a.active = 1 AND (a.password_hash IS NOT NULL OR EXISTS (SELECT 1 FROM account_identity i \
-     WHERE i.workspace_id = a.workspace_id AND i.account_id = a.id)) LIMIT 1";
+     WHERE i.workspace_id = a.workspace_id AND i.account_id = a.id AND substr(i.subject, 1, 1) <> $2)) LIMIT 1";
 const ADMINISTRATOR_BY_GROUP: &str = "SELECT a.id FROM account_group g \
      JOIN group_member m ON m.workspace_id = g.workspace_id AND m.group_id = g.id \
      JOIN account a ON a.workspace_id = m.workspace_id AND a.id = m.account_id \
      WHERE g.workspace_id = $1 AND g.administrator = 1 AND a.active = 1 AND (a.password_hash IS NOT NULL \
-     OR EXISTS (SELECT 1 FROM account_identity i WHERE i.workspace_id = a.workspace_id AND i.account_id = a.id)) \
-     LIMIT 1";
+     OR EXISTS (SELECT 1 FROM account_identity i WHERE i.workspace_id = a.workspace_id AND i.account_id = a.id \
+     AND substr(i.subject, 1, 1) <> $2)) LIMIT 1";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -131,6 +137,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     BY_EMAIL,
     BY_USERNAME,
     PAGE,
+    SOME,
     COUNT,
     ENTRIES_SINCE,
     SEEN_SINCE,
@@ -277,6 +284,12 @@ pub fn account_page(sql: &mut dyn Sql, after: i64, limit: i64) -> Result<Vec<Acc
     rows.into_iter().map(of).collect()
 }
 
+/// Of the accounts of these ids those that there are, in any order.
+pub fn accounts_get(sql: &mut dyn Sql, ids: &[i64]) -> Result<Vec<Account>, Error> {
+    let rows = query_by_ids(sql, SOME, ids)?;
+    rows.into_iter().map(of).collect()
+}
+
 pub fn accounts_count(sql: &mut dyn Sql) -> Result<u64, Error> {
     let workspace: Param<'_> = sql.workspace().into();
     query_one(sql, COUNT, &[workspace])?.map_or(Ok(0), |row| row.natural(0))
@@ -320,9 +333,10 @@ pub fn accounts_seen_since(sql: &mut dyn Sql, since: i64) -> Result<Vec<(i64, i6
 
 /// Whether somebody is left who is active, can sign in and administers the workspace, directly or by a group.
 pub fn administrator_exists(sql: &mut dyn Sql) -> Result<bool, Error> {
-    let workspace: Param<'static> = sql.workspace().into();
-    Ok(query_one(sql, ADMINISTRATOR, &[workspace])?.is_some()
-        || query_one(sql, ADMINISTRATOR_BY_GROUP, &[workspace])?.is_some())
+    let mark = &EXPECTED_SUBJECT[..1];
+    let params = [sql.workspace().into(), mark.into()];
+    Ok(query_one(sql, ADMINISTRATOR, &params)?.is_some()
+        || query_one(sql, ADMINISTRATOR_BY_GROUP, &params)?.is_some())
 }
 
 /// Notes in a command that the account is here now.
@@ -332,18 +346,14 @@ pub fn account_seen_now(tx: &mut Tx<'_, '_>, id: i64) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Notes when an account was seen, outside the workspace's order.
-pub async fn account_seen(
-    store: &crate::Store,
+/// Notes when an account was seen.
+pub(crate) fn seen(
+    connection: &mut Connection,
     workspace: i64,
     id: i64,
     now: i64,
 ) -> Result<(), Error> {
-    store
-        .exclusive(move |connection| {
-            connection
-                .query(SEEN, &[workspace.into(), id.into(), now.into()])
-                .map(drop)
-        })
-        .await
+    connection
+        .query(SEEN, &[workspace.into(), id.into(), now.into()])
+        .map(drop)
 }

@@ -3,7 +3,7 @@
 use crate::{
     error::Error,
     tx::Tx,
-    value::{Param, Row, Sql, query_one},
+    value::{Param, Row, Sql, query_by_ids, query_one},
 };
 
 /// A group whose permissions its members have.
@@ -55,6 +55,8 @@ const MEMBERS: &str = "SELECT account_id FROM group_member WHERE workspace_id = 
 const MEMBERSHIPS: &str = "SELECT group_id, account_id FROM group_member WHERE workspace_id = $1";
 const MEMBERSHIPS_BETWEEN: &str = "SELECT account_id, group_id FROM group_member WHERE workspace_id = $1 \
      AND account_id >= $2 AND account_id <= $3 ORDER BY account_id, group_id";
+const MEMBERSHIPS_SOME: &str = "SELECT account_id, group_id FROM group_member WHERE workspace_id = $1 \
+     AND account_id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const GROUPS_OF: &str = "SELECT group_id FROM group_member WHERE workspace_id = $1 AND account_id = $2 ORDER BY group_id";
 const MEMBERS_TOUCH: &str = "UPDATE account SET updated_seq = $3 WHERE workspace_id = $1 AND id IN \
      (SELECT account_id FROM group_member WHERE workspace_id = $1 AND group_id = $2)";
@@ -75,6 +77,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     MEMBERS,
     MEMBERSHIPS,
     MEMBERSHIPS_BETWEEN,
+    MEMBERSHIPS_SOME,
     GROUPS_OF,
     MEMBERS_TOUCH,
     MEMBERS_DELETE,
@@ -233,6 +236,14 @@ pub fn group_memberships_between(
 ) -> Result<Vec<(i64, i64)>, Error> {
     let params = [sql.workspace().into(), first.into(), last.into()];
     let rows = sql.query(MEMBERSHIPS_BETWEEN, &params)?;
+    rows.iter()
+        .map(|row| Ok((row.int(0)?, row.int(1)?)))
+        .collect()
+}
+
+/// The memberships of these accounts as (account, group), in any order.
+pub fn group_memberships_of(sql: &mut dyn Sql, accounts: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+    let rows = query_by_ids(sql, MEMBERSHIPS_SOME, accounts)?;
     rows.iter()
         .map(|row| Ok((row.int(0)?, row.int(1)?)))
         .collect()

@@ -81,10 +81,11 @@ const SLICE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, 
      AND account_id IS NOT NULL ORDER BY id LIMIT $2 OFFSET $3";
 const COUNT_OF_ACCOUNTS: &str =
     "SELECT COUNT(*) FROM credential WHERE workspace_id = $1 AND account_id IS NOT NULL";
+const COUNT_OF: &str = "SELECT count(*) FROM credential WHERE workspace_id = $1 AND account_id = $2 AND revoked IS NULL";
 const UPDATE: &str = "UPDATE credential SET name = $3, permissions = $4, prefix = $5, secret_hash = $6 \
      WHERE workspace_id = $1 AND id = $2";
 const LOOKUP_DELETE: &str =
-    "DELETE FROM token_lookup WHERE workspace_id = $1 AND credential_id = $2";
+    "DELETE FROM token_lookup WHERE hash = $1 AND workspace_id = $2 AND credential_id = $3";
 const REVOKE_OF: &str = "UPDATE credential SET revoked = $3, revoked_reason = $4 WHERE workspace_id = $1 \
      AND account_id = $2 AND revoked IS NULL";
 const STRUCTURES: &str = "SELECT structure_id FROM credential_structure WHERE workspace_id = $1 \
@@ -110,6 +111,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PAGE_OF_ACCOUNTS,
     SLICE_OF_ACCOUNTS,
     COUNT_OF_ACCOUNTS,
+    COUNT_OF,
     UPDATE,
     LOOKUP_DELETE,
     REVOKE_OF,
@@ -236,8 +238,18 @@ pub fn credential_slice_of_accounts(
     Ok((total, page.collect::<Result<_, _>>()?))
 }
 
-/// Writes name, permissions and secret of a credential that can be found by its secret.
-pub fn credential_update(tx: &mut Tx<'_, '_>, credential: &Credential) -> Result<(), Error> {
+/// How many credentials an account has that are not revoked.
+pub fn credentials_count_of(sql: &mut dyn Sql, account: i64) -> Result<u64, Error> {
+    let workspace: Param<'_> = sql.workspace().into();
+    query_one(sql, COUNT_OF, &[workspace, account.into()])?.map_or(Ok(0), |row| row.natural(0))
+}
+
+/// Writes name, permissions and secret of a credential that can be found by its secret, whose hash was `old_hash`.
+pub fn credential_update(
+    tx: &mut Tx<'_, '_>,
+    credential: &Credential,
+    old_hash: &[u8],
+) -> Result<(), Error> {
     let workspace: Param<'static> = tx.workspace().into();
     let params = [
         workspace,
@@ -248,13 +260,12 @@ pub fn credential_update(tx: &mut Tx<'_, '_>, credential: &Credential) -> Result
         (&credential.secret_hash).into(),
     ];
     tx.query(UPDATE, &params)?;
-    tx.query(LOOKUP_DELETE, &[workspace, credential.id.into()])?;
-    let lookup = [
-        (&credential.secret_hash).into(),
-        workspace,
-        credential.id.into(),
-    ];
-    tx.query(LOOKUP_INSERT, &lookup).map(drop)
+    if old_hash == credential.secret_hash {
+        return Ok(());
+    }
+    let (id, hash) = (credential.id.into(), (&credential.secret_hash).into());
+    tx.query(LOOKUP_DELETE, &[old_hash.into(), workspace, id])?;
+    tx.query(LOOKUP_INSERT, &[hash, workspace, id]).map(drop)
 }
 
 /// False where there is no such credential, or it was revoked before.
@@ -280,20 +291,16 @@ pub fn credentials_revoke_of(tx: &mut Tx<'_, '_>, account: i64, reason: &str) ->
     tx.query(REVOKE_OF, &params).map(drop)
 }
 
-/// Notes the time of the last use, outside the workspace's order.
-pub async fn credential_touch(
-    store: &Store,
+/// Notes the time of the last use.
+pub(crate) fn touch(
+    connection: &mut Connection,
     workspace: i64,
     id: i64,
     now: i64,
 ) -> Result<(), Error> {
-    store
-        .exclusive(move |connection| {
-            connection
-                .query(TOUCH, &[workspace.into(), id.into(), now.into()])
-                .map(drop)
-        })
-        .await
+    connection
+        .query(TOUCH, &[workspace.into(), id.into(), now.into()])
+        .map(drop)
 }
 
 /// Whose token has this hash.

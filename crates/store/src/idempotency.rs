@@ -9,7 +9,7 @@ use crate::{
 /// An answer given before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Hash of the method, path and body of the request.
+    /// Hash of the method, path and body of the request, sealed.
     pub fingerprint: Vec<u8>,
     pub status: i64,
     pub body: Vec<u8>,

@@ -35,20 +35,21 @@ mod sqlite_engine;
 mod store;
 mod throttle;
 mod tx;
+mod uses;
 mod value;
 mod verify;
 mod workspace;
 
 pub use account::{
     Account, AccountEntry, account_by_email, account_by_username, account_delete,
-    account_entries_since, account_get, account_insert, account_page, account_seen,
-    account_seen_now, account_touch, account_update, accounts_count, accounts_gone_since,
+    account_entries_since, account_get, account_insert, account_page, account_seen_now,
+    account_touch, account_update, accounts_count, accounts_get, accounts_gone_since,
     accounts_seen_since, administrator_exists,
 };
 pub use account_group::{
     Group, group_by_uid, group_delete, group_get, group_ids_of_account, group_insert,
     group_member_delete, group_member_insert, group_members, group_memberships,
-    group_memberships_between, group_update, groups_all, groups_of_account,
+    group_memberships_between, group_memberships_of, group_update, groups_all, groups_of_account,
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
@@ -64,8 +65,8 @@ pub use consent::{
 };
 pub use credential::{
     Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page,
-    credential_page_of, credential_revoke, credential_slice_of_accounts, credential_touch,
-    credential_update, credentials_revoke_of, signing_keys, token_owner,
+    credential_page_of, credential_revoke, credential_slice_of_accounts, credential_update,
+    credentials_count_of, credentials_revoke_of, signing_keys, token_owner,
 };
 pub use error::Error;
 pub use folder::{DataFolder, DatabaseUrl};
@@ -81,14 +82,16 @@ pub use outbox::{
 pub use read::Read;
 pub use seal::{MasterKey, Sealer};
 pub use session::{
-    AccountIdentity, AccountToken, Session, account_identities, account_identities_between,
-    account_identity_delete, account_identity_get, account_identity_insert, account_token_get,
-    account_token_insert, account_tokens_delete, account_ways_in_delete, session_end, session_get,
-    session_insert, session_seen, sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
+    AccountIdentity, AccountToken, EXPECTED_SUBJECT, Session, account_identities,
+    account_identities_between, account_identities_of, account_identity_delete,
+    account_identity_get, account_identity_insert, account_token_get, account_token_insert,
+    account_tokens_delete, account_ways_in_delete, session_end, session_get, session_insert,
+    sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
 };
 pub use store::{Options, Progress, Store};
 pub use throttle::{Throttle, throttle_delete, throttle_get, throttle_put, throttle_sweep};
 pub use tx::{Tx, Verdict};
+pub use uses::{Use, Used, uses_note};
 pub use value::Sql;
 pub use verify::{VerifyReport, verify};
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};

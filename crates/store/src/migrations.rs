@@ -257,6 +257,7 @@ CREATE TABLE session (
   created {i64} NOT NULL, last_seen {i64} NOT NULL, expires {i64} NOT NULL, ended {i64},
   PRIMARY KEY (workspace_id, id)){end};
 CREATE INDEX session_account ON session (workspace_id, account_id, id);
+CREATE INDEX session_live ON session (workspace_id, account_id, id) WHERE ended IS NULL;
 CREATE INDEX session_expires ON session (workspace_id, expires);
 CREATE TABLE ledger_entry (
   workspace_id {i64} NOT NULL, account_id {i64} NOT NULL, id {i64} NOT NULL, time {i64} NOT NULL, actor {i64} NOT NULL,

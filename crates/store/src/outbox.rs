@@ -66,6 +66,7 @@ pub struct OutboxClaim {
     pub payload: Vec<u8>,
     /// Attempts begun, this one included.
     pub attempts: i64,
+    pub created: i64,
 }
 
 /// How an attempt ended.
@@ -98,7 +99,7 @@ const RETRY: &str = "UPDATE outbox SET state = 'queued', attempts = 0, finished 
 const CLAIM: &str = "UPDATE outbox SET next_attempt = $3, lease_until = $3, epoch = epoch + 1, attempts = attempts + 1 \
      WHERE state = 'queued' AND next_attempt <= $2 AND (workspace_id, id) IN (SELECT workspace_id, id FROM outbox \
      WHERE state = 'queued' AND kind = $1 AND next_attempt <= $2 ORDER BY next_attempt LIMIT $4) \
-     RETURNING workspace_id, id, epoch, payload, attempts";
+     RETURNING workspace_id, id, epoch, payload, attempts, created";
 const SENT: &str = "UPDATE outbox SET state = 'sent', payload = $5, lease_until = 0, finished = $4, last_error = '' \
      WHERE workspace_id = $1 AND id = $2 AND epoch = $3 AND state = 'queued' RETURNING id";
 const AGAIN: &str = "UPDATE outbox SET next_attempt = $4, lease_until = 0, last_error = $5 \
@@ -220,6 +221,7 @@ pub async fn outbox_claim(
                     epoch: row.int(2)?,
                     payload: row.bytes(3)?,
                     attempts: row.int(4)?,
+                    created: row.int(5)?,
                 })
             });
             // Where the caller is gone, the lease runs out.

@@ -201,7 +201,10 @@ fn convert(error: postgres::Error) -> Error {
         {
             Error::Lost(text)
         }
-        state if state.code().starts_with("23") => Error::Constraint(text),
+        // 22***: a value that this engine cannot hold, such as a NUL in a text: the command's own fault, like a constraint.
+        state if state.code().starts_with("23") || state.code().starts_with("22") => {
+            Error::Constraint(text)
+        }
         _ => Error::Internal(text),
     }
 }

@@ -1,10 +1,10 @@
 //! Rows of sessions, of single-use tokens and of identities at providers: how an account comes in.
 
 use crate::{
+    connection::Connection,
     error::Error,
-    store::Store,
     tx::Tx,
-    value::{Param, Row, Sql, query_one},
+    value::{Param, Row, Sql, query_by_ids, query_one},
 };
 
 /// A session of an account.
@@ -44,6 +44,10 @@ pub struct AccountIdentity {
     pub created: i64,
 }
 
+/// What the subject of an identity begins with whose owner has not signed in yet. No provider's subject holds its first
+/// character.
+pub const EXPECTED_SUBJECT: &str = "\u{1}expected ";
+
 const INSERT: &str = "INSERT INTO session (workspace_id, id, account_id, dialect, created, last_seen, expires, ended) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)";
 const GET: &str = "SELECT id, account_id, dialect, created, last_seen, expires, ended FROM session \
@@ -80,6 +84,8 @@ const IDENTITIES: &str = "SELECT issuer, subject, account_id, provider, created 
      WHERE workspace_id = $1 AND account_id = $2 ORDER BY created, issuer";
 const IDENTITIES_BETWEEN: &str = "SELECT issuer, subject, account_id, provider, created FROM account_identity \
      WHERE workspace_id = $1 AND account_id >= $2 AND account_id <= $3 ORDER BY account_id, created, issuer";
+const IDENTITIES_SOME: &str = "SELECT issuer, subject, account_id, provider, created FROM account_identity \
+     WHERE workspace_id = $1 AND account_id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const IDENTITY_DELETE: &str =
     "DELETE FROM account_identity WHERE workspace_id = $1 AND issuer = $2 AND subject = $3";
 const IDENTITIES_DELETE: &str =
@@ -107,6 +113,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     IDENTITY_GET,
     IDENTITIES,
     IDENTITIES_BETWEEN,
+    IDENTITIES_SOME,
     IDENTITY_DELETE,
     IDENTITIES_DELETE,
 ];
@@ -203,15 +210,16 @@ pub fn sessions_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notes when a session was last used, outside the workspace's order.
-pub async fn session_seen(store: &Store, workspace: i64, id: i64, now: i64) -> Result<(), Error> {
-    store
-        .exclusive(move |connection| {
-            connection
-                .query(SEEN, &[workspace.into(), id.into(), now.into()])
-                .map(drop)
-        })
-        .await
+/// Notes when a session was last used.
+pub(crate) fn seen(
+    connection: &mut Connection,
+    workspace: i64,
+    id: i64,
+    now: i64,
+) -> Result<(), Error> {
+    connection
+        .query(SEEN, &[workspace.into(), id.into(), now.into()])
+        .map(drop)
 }
 
 pub fn account_token_insert(
@@ -301,6 +309,15 @@ pub fn account_identity_get(
 
 pub fn account_identities(sql: &mut dyn Sql, account: i64) -> Result<Vec<AccountIdentity>, Error> {
     let rows = sql.query(IDENTITIES, &[sql.workspace().into(), account.into()])?;
+    rows.into_iter().map(identity).collect()
+}
+
+/// The identities of these accounts, in any order.
+pub fn account_identities_of(
+    sql: &mut dyn Sql,
+    accounts: &[i64],
+) -> Result<Vec<AccountIdentity>, Error> {
+    let rows = query_by_ids(sql, IDENTITIES_SOME, accounts)?;
     rows.into_iter().map(identity).collect()
 }
 

@@ -150,3 +150,25 @@ pub(crate) fn query_one(
 ) -> Result<Option<Row>, Error> {
     Ok(sql.query(statement, params)?.into_iter().next())
 }
+
+/// Ids that one statement of [`query_by_ids`] takes.
+const IDS: usize = 16;
+
+/// Runs a statement that takes the workspace and sixteen ids as often as there are ids for; a last one that is short is
+/// filled up with its first, so the statement must find each row once however often its id is named.
+pub(crate) fn query_by_ids(
+    sql: &mut dyn Sql,
+    statement: &'static str,
+    ids: &[i64],
+) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(IDS) {
+        let mut params = [Param::Int(ids[0]); IDS + 1];
+        params[0] = sql.workspace().into();
+        for (param, id) in params[1..].iter_mut().zip(ids) {
+            *param = Param::Int(*id);
+        }
+        rows.append(&mut sql.query(statement, &params)?);
+    }
+    Ok(rows)
+}

@@ -26,7 +26,7 @@ pub(crate) async fn gate(
         credential: Some(caller.credential),
         ..Outcome::default()
     };
-    let rate = domain.rate_check(NATIVE, caller.workspace, caller.credential);
+    let rate = domain.rate_check(NATIVE, caller.workspace, caller.actor());
     let mut response = match rate {
         Some(Rate {
             allowed: false,

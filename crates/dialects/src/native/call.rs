@@ -9,7 +9,10 @@ use axum::{
 use domain::{Caller, Context, Error, Keyed};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{json, problem::Problem};
+use super::{
+    json,
+    problem::{Kind, Problem},
+};
 use crate::{body, limits, request::request_id};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -25,7 +28,8 @@ pub(crate) struct Call {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    id: Option<String>,
+    /// The names in the path, by their place in the route.
+    path: Vec<(String, String)>,
     body: Body,
 }
 
@@ -37,12 +41,9 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         let params = RawPathParams::from_request_parts(&mut parts, state)
             .await
             .ok();
-        let id = params.and_then(|params| {
-            params
-                .iter()
-                .find(|(name, _)| *name == "id")
-                .map(|(_, id)| id.to_owned())
-        });
+        let path = params.iter().flatten();
+        let path = path.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let path = path.collect();
         // Set by `auth::gate`, which stands before every route.
         let caller = parts
             .extensions
@@ -55,7 +56,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
             method: parts.method,
             uri: parts.uri,
             headers: parts.headers,
-            id,
+            path,
             body,
         })
     }
@@ -64,10 +65,30 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 impl Call {
     /// The id that the path names. What is not an id names nothing.
     pub(crate) fn id(&self, noun: &'static str) -> Result<i64, Problem> {
-        let text = self.id.as_deref().unwrap_or_default();
+        self.id_at("id", noun)
+    }
+
+    /// The id of an account, or that of the caller's own where the path says `me`.
+    pub(crate) fn account(&self) -> Result<i64, Problem> {
+        if self.segment("id") == "me" {
+            let text = "This token belongs to no account: name one by its id.";
+            let own = self.caller.account;
+            return own.ok_or_else(|| Problem::new(Kind::Forbidden, text));
+        }
+        self.id("account")
+    }
+
+    /// The id that stands in the path at `{place}`.
+    pub(crate) fn id_at(&self, place: &str, noun: &'static str) -> Result<i64, Problem> {
+        let text = self.segment(place);
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
         let id = text.parse().ok().filter(|_| canonical);
         Ok(id.ok_or(Error::NotFound(noun))?)
+    }
+
+    fn segment(&self, place: &str) -> &str {
+        let found = self.path.iter().find(|(name, _)| name == place);
+        found.map_or("", |(_, value)| value)
     }
 
     pub(crate) fn query(&self) -> &str {

@@ -21,7 +21,13 @@ pub(crate) fn curl(document: &Value, path: &str, verb: &str, operation: &Value) 
             " \\\n  -H \"Content-Type: application/json\" \\\n  -d '{example}'"
         ));
     }
-    out.push_str(&format!(" \\\n  \"$URL{}\"", path.replace("{id}", "42")));
+    let path = path.split('/').map(|part| match part {
+        "{id}" => "42",
+        part if part.starts_with('{') => "7",
+        part => part,
+    });
+    let path = path.collect::<Vec<_>>().join("/");
+    out.push_str(&format!(" \\\n  \"$URL{path}\""));
     out
 }
 
@@ -58,7 +64,7 @@ fn example(document: &Value, schema: &Value) -> Value {
     }
     match text(&schema["type"]) {
         "array" => vec![example(document, &schema["items"])].into(),
-        "integer" => 1.into(),
+        "integer" | "number" => 1.into(),
         _ => "text".into(),
     }
 }

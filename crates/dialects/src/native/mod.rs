@@ -5,6 +5,9 @@
 //! problems, forbids caching), the panic catcher, [`auth::gate`] (caller and quota) and then its handler, which parses,
 //! calls one verb of the domain and renders.
 
+mod account_list;
+mod accounts;
+mod accounts_export;
 mod activity;
 mod audiences;
 mod auth;
@@ -14,7 +17,9 @@ mod conflicts;
 mod credentials;
 mod docs;
 mod docs_example;
+mod groups;
 mod json;
+mod keys;
 mod members;
 mod openapi;
 mod outbox;
@@ -23,7 +28,11 @@ mod problem;
 mod structures;
 mod time;
 mod wire;
+mod wire_account_records;
+mod wire_accounts;
 mod wire_credentials;
+mod wire_groups;
+mod wire_keys;
 mod wire_outbox;
 mod workspaces;
 
@@ -52,6 +61,10 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(audiences::operations())
         .merge(members::operations())
         .merge(credentials::operations())
+        .merge(accounts::operations())
+        .merge(accounts_export::operations())
+        .merge(groups::operations())
+        .merge(keys::operations())
         .merge(conflicts::operations())
         .merge(activity::operations())
         .merge(outbox::operations())

@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -31,6 +31,19 @@ const TAGS: [(&str, &str); 8] = [
         "Who is in an audience. Identifiers travel in bodies, never in URLs.",
     ),
     ("credentials", "API tokens and other protocols' clients."),
+    (
+        "accounts",
+        "Who operates the workspace: people who sign in, and what each of them may do.",
+    ),
+    (
+        "groups",
+        "Groups of accounts, whose permissions their members have too.",
+    ),
+    (
+        "keys",
+        "Credentials that belong to an account and can do no more than it. One that lets through less than all reaches \
+         no other key of the account.",
+    ),
     ("identity", "What was seen of who is who."),
     ("activity", "Who did what, when."),
     ("outbox", "What has to leave the server: mail."),
@@ -41,7 +54,7 @@ What Throng itself can do, in its own words.
 
 Bodies are JSON in UTF-8. Times are RFC 3339 in UTC with milliseconds, ids are numbers below 2^53. Unknown fields and \
 query parameters are refused. Errors are problem details (RFC 9457). Lists are paged by key: follow `next`, or the Link \
-header, until there is none. An `Idempotency-Key` makes a POST or PATCH safe to repeat for 24 hours. Where the server \
+header, until there is none; lists of accounts are sorted, so they are paged by `offset` and say their `total`. An `Idempotency-Key` makes a POST or PATCH safe to repeat for 24 hours. Where the server \
 limits requests, `RateLimit` and `RateLimit-Policy` say what is left. Every path also exists under `/w/{slug}`, where \
 only tokens of that workspace are taken.";
 
@@ -91,6 +104,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Ope
     let all = [
         (HttpMethod::Get, &mut item.get),
         (HttpMethod::Post, &mut item.post),
+        (HttpMethod::Put, &mut item.put),
         (HttpMethod::Patch, &mut item.patch),
         (HttpMethod::Delete, &mut item.delete),
     ];

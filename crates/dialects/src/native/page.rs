@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Items of a page where the request names no limit.
-const LIMIT_DEFAULT: usize = 100;
+pub(crate) const LIMIT_DEFAULT: usize = 100;
 /// Items of a page at most.
 const LIMIT_MAX: usize = domain::limits::PAGE_ITEMS_MAX;
 
@@ -52,9 +52,18 @@ pub(crate) struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// A list that is never longer than a page.
+    pub(crate) fn whole<V>(values: Vec<V>, body: impl Fn(V) -> T) -> Page<T> {
+        Page {
+            items: values.into_iter().map(body).collect(),
+            next: None,
+        }
+    }
+}
+
 impl PageQuery {
     /// Reads the query of a list; `filters` are the parameters that it knows besides `limit` and `after`.
-    /// An unknown parameter is refused: a filter with a typing error would list too much.
     pub(crate) fn parse(call: &Call, filters: &[&str]) -> Result<PageQuery, Problem> {
         let mut query = PageQuery {
             limit: LIMIT_DEFAULT,
@@ -63,26 +72,15 @@ impl PageQuery {
             state: None,
             before: None,
         };
-        let mut seen: Vec<String> = Vec::new();
-        for (name, value) in form_urlencoded::parse(call.query().as_bytes()) {
-            if seen.iter().any(|seen| *seen == name) {
-                return Err(Problem::invalid(
-                    name,
-                    "repeated",
-                    "A query parameter may be given once.",
-                ));
-            }
-            match &*name {
+        let known = [&["limit", "after"], filters].concat();
+        for (name, value) in pairs(call, &known)? {
+            match name.as_str() {
                 "limit" => query.limit = limit(&value)?,
                 "after" => query.after = Some(cursor_id(&value)?),
-                "structure" if filters.contains(&"structure") => {
-                    query.structure = Some(structure(&value)?)
-                }
-                "state" if filters.contains(&"state") => query.state = Some(value.into_owned()),
-                "before" if filters.contains(&"before") => query.before = Some(before(&value)?),
-                _ => return Err(unknown(&name, filters)),
+                "structure" => query.structure = Some(structure(&value)?),
+                "state" => query.state = Some(value),
+                _ => query.before = Some(before(&value)?),
             }
-            seen.push(name.into_owned());
         }
         Ok(query)
     }
@@ -126,17 +124,34 @@ impl PageQuery {
     }
 }
 
-fn unknown(name: &str, filters: &[&str]) -> Problem {
-    let known = [&["limit", "after"], filters].concat().join(", ");
-    let detail = format!("The query parameter is not known. The parameters are: {known}.");
-    Problem::invalid(
-        name.chars().take(64).collect::<String>(),
-        "unknown_parameter",
-        detail,
-    )
+/// The parameters of a query, each of which may be given once. An unknown one is refused: a filter with a typing error
+/// would list too much.
+pub(crate) fn pairs(call: &Call, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(call.query().as_bytes()) {
+        if pairs.iter().any(|(seen, _)| *seen == name) {
+            return Err(Problem::invalid(
+                name,
+                "repeated",
+                "A query parameter may be given once.",
+            ));
+        }
+        if !known.contains(&&*name) {
+            let known = known.join(", ");
+            let detail = format!("The query parameter is not known. The parameters are: {known}.");
+            return Err(Problem::invalid(
+                name.chars().take(64).collect::<String>(),
+                "unknown_parameter",
+                detail,
+            ));
+        }
+        pairs.push((name.into_owned(), value.into_owned()));
+    }
+    Ok(pairs)
 }
 
-fn limit(text: &str) -> Result<usize, Problem> {
+/// Items of a page, as every list takes it.
+pub(crate) fn limit(text: &str) -> Result<usize, Problem> {
     let limit = digits(text).and_then(|limit| usize::try_from(limit).ok());
     limit
         .filter(|limit| (1..=LIMIT_MAX).contains(limit))
@@ -158,7 +173,8 @@ fn before(text: &str) -> Result<i64, Problem> {
     digits(text).ok_or_else(|| Problem::invalid("before", "malformed", "It must be an id."))
 }
 
-fn digits(text: &str) -> Option<i64> {
+/// A number without sign or space.
+pub(crate) fn digits(text: &str) -> Option<i64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
         .then(|| text.parse().ok())?

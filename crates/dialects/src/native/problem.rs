@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{Denied, Error, Field};
+use domain::{Denied, Error, Field, Refusal, RefusalKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -350,6 +350,18 @@ impl From<Error> for Problem {
             Error::Upstream { .. } => plain(Kind::Upstream),
             Error::Internal { .. } => plain(Kind::Internal),
         }
+    }
+}
+
+/// Of one of many things that a verb was asked to do.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let kind = match refusal.kind {
+            RefusalKind::NotFound => return Problem::new(Kind::NotFound, refusal.text),
+            RefusalKind::AlreadyExists => Kind::AlreadyExists,
+            RefusalKind::Invalid => Kind::Invalid,
+        };
+        Problem::new(kind, refusal.text).with_field(Some(refusal.field))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Times as RFC 3339 section 5.6 writes them, read into milliseconds since the Unix epoch. Writing is [`domain::rfc3339`].
 
+use super::problem::Problem;
+
 /// Reads a time with a zone, as in `2026-11-22T02:10:44.000Z` or `2026-11-22T03:10:44+01:00`. What is finer than a
 /// millisecond is dropped; a leap second is not taken.
 pub(crate) fn parse(text: &str) -> Option<i64> {
@@ -35,6 +37,17 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     let seconds =
         days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - zone_s(zone)?;
     Some(seconds * 1_000 + millis)
+}
+
+/// The time at which something ends, of the field `expires`.
+pub(crate) fn expiry(text: &str) -> Result<i64, Problem> {
+    parse(text).ok_or_else(|| {
+        Problem::invalid(
+            "expires",
+            "malformed",
+            "The expiry must be a time as in 2030-01-31T00:00:00.000Z.",
+        )
+    })
 }
 
 fn number(text: &str, at: usize, digits: usize) -> Option<i64> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// A field that may be absent but not null.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -376,6 +376,8 @@ pub(crate) struct Me {
     /// The id of the credential.
     #[schema(example = 7)]
     pub credential: i64,
+    /// The id of the account whose key it is; null where it belongs to none.
+    pub account: Option<i64>,
     /// `admin` includes `audiences:read` and `audiences:write`.
     #[schema(example = json!(["admin"]))]
     pub scopes: Vec<String>,
@@ -388,6 +390,7 @@ impl From<Caller> for Me {
         Me {
             workspace: caller.workspace,
             credential: caller.credential,
+            account: caller.account,
             scopes: words(&caller.scopes.as_text()),
             structures: match caller.portfolio {
                 Portfolio::Every => None,

@@ -126,21 +126,12 @@ impl TryFrom<CredentialCreate> for CredentialNew {
     type Error = Problem;
 
     fn try_from(body: CredentialCreate) -> Result<CredentialNew, Problem> {
-        let read = |text: String| {
-            time::parse(&text).ok_or_else(|| {
-                Problem::invalid(
-                    "expires",
-                    "malformed",
-                    "The expiry must be a time as in 2030-01-31T00:00:00.000Z.",
-                )
-            })
-        };
         Ok(CredentialNew {
             dialect: body.dialect,
             name: body.name,
             scopes: body.scopes.join(" "),
             structures: body.structures,
-            expires: body.expires.map(read).transpose()?,
+            expires: body.expires.as_deref().map(time::expiry).transpose()?,
         })
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts},
     routing::get,
 };
 use domain::{Domain, Error, Language, Mount, Purpose, Visit};
@@ -41,7 +41,13 @@ static TEMPLATES: LazyLock<Result<Environment<'static>, minijinja::Error>> = Laz
 /// Everything below `/account`; the paths are absolute.
 pub fn router(domain: Domain) -> Router {
     let page = |purpose: Purpose| {
-        get(move |request: Request| async move { shown(&request, purpose) }).post(
+        get(
+            move |State(domain): State<Domain>, request: Request| async move {
+                let (parts, _) = request.into_parts();
+                shown(&domain, &parts, purpose).await
+            },
+        )
+        .post(
             move |State(domain): State<Domain>, request: Request| async move {
                 done(domain, request, purpose).await
             },
@@ -81,17 +87,40 @@ fn field(pairs: &[u8], name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The form of a link.
-fn shown(request: &Request, purpose: Purpose) -> Response<Body> {
-    let language = language_of(request.headers());
-    let token = field(
-        request.uri().query().unwrap_or_default().as_bytes(),
-        "token",
-    );
-    if token.is_empty() {
-        return dead(language, purpose);
+fn visit_of(parts: &Parts) -> Visit {
+    let mount = parts.extensions.get::<Mount>().copied().unwrap_or_default();
+    Visit::new(
+        mount,
+        request_id(&parts.extensions),
+        Some(client_address(&parts.extensions)),
+    )
+}
+
+/// The form of a link that is good.
+async fn shown(domain: &Domain, parts: &Parts, purpose: Purpose) -> Response<Body> {
+    let language = language_of(&parts.headers);
+    let token = field(parts.uri.query().unwrap_or_default().as_bytes(), "token");
+    match domain.token_check(&visit_of(parts), purpose, &token).await {
+        Ok(()) => form(StatusCode::OK, language, purpose, &token, None),
+        Err(Error::Invalid(_) | Error::NotFound(_)) => dead(language, purpose),
+        Err(error) => failed(language, purpose, &token, &error),
     }
-    form(StatusCode::OK, language, purpose, &token, None)
+}
+
+/// The form again, of a link that may be good: the server cannot tell now.
+fn failed(language: Language, purpose: Purpose, token: &str, error: &Error) -> Response<Body> {
+    let status = match error {
+        Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let text = words::later(language);
+    let mut response = form(status, language, purpose, token, Some(text));
+    response.extensions_mut().insert(Outcome {
+        context: error.context().map(str::to_owned),
+        ..Outcome::default()
+    });
+    response
 }
 
 fn form(
@@ -165,12 +194,7 @@ async fn done(domain: Domain, request: Request, purpose: Purpose) -> Response<Bo
         return message(status, language, purpose, words::dead(language));
     };
     let (token, password) = (field(&bytes, "token"), field(&bytes, "password"));
-    let mount = parts.extensions.get::<Mount>().copied().unwrap_or_default();
-    let visit = Visit::new(
-        mount,
-        request_id(&parts.extensions),
-        Some(client_address(&parts.extensions)),
-    );
+    let visit = visit_of(&parts);
     let outcome = match purpose {
         Purpose::Invite | Purpose::Reset => domain.password_reset(&visit, &token, password).await,
         Purpose::Verify => domain.verification_confirm(&visit, &token).await,
@@ -185,19 +209,6 @@ async fn done(domain: Domain, request: Request, purpose: Purpose) -> Response<Bo
             form(status, language, purpose, &token, Some(&text))
         }
         Err(Error::Invalid(_) | Error::NotFound(_)) => dead(language, purpose),
-        Err(error) => {
-            let status = match error {
-                Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-                Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            let text = words::later(language);
-            let mut response = form(status, language, purpose, &token, Some(text));
-            response.extensions_mut().insert(Outcome {
-                context: error.context().map(str::to_owned),
-                ..Outcome::default()
-            });
-            response
-        }
+        Err(error) => failed(language, purpose, &token, &error),
     }
 }

@@ -19,7 +19,7 @@ async fn a_credential_is_made_used_listed_and_revoked() {
     let me = client.get("/api/v1/me").await.expect(200);
     assert_eq!(
         me,
-        json!({"workspace": server.workspace, "credential": made["id"], "scopes": ["audiences:read"], "structures": [structure]})
+        json!({"workspace": server.workspace, "credential": made["id"], "account": null, "scopes": ["audiences:read"], "structures": [structure]})
     );
     let listed = admin.get("/api/v1/credentials").await;
     assert!(!listed.text.contains(&secret), "a secret is shown once");

@@ -28,6 +28,13 @@ fn document() -> Value {
     serde_json::to_value(native::openapi()).expect("JSON")
 }
 
+/// A path with ids in the place of names.
+fn concrete(path: &str) -> String {
+    let parts = path.split('/');
+    let parts = parts.map(|part| if part.starts_with('{') { "1" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths").iter();
     let all = paths.flat_map(|(path, item)| {
@@ -74,7 +81,7 @@ async fn every_path_takes_exactly_the_documented_methods() {
         }
         let refused = server
             .stranger()
-            .raw("TRACE", &path.replace("{id}", "1"), None, "")
+            .raw("TRACE", &concrete(path), None, "")
             .await;
         let allowed: BTreeSet<String> = refused
             .header("allow")
@@ -121,7 +128,7 @@ async fn every_operation_is_described_and_guarded() {
         assert_eq!(keyed, writes, "{name}");
         let refused = server
             .stranger()
-            .raw(&method, &path.replace("{id}", "1"), None, "")
+            .raw(&method, &concrete(&path), None, "")
             .await;
         refused.problem(401, "unauthenticated");
     }

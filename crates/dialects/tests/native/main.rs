@@ -1,12 +1,14 @@
 //! The native API from outside: its router over a real domain on SQLite in a temporary folder.
 
 mod access;
+mod accounts;
 mod audiences;
 mod bad_input;
 mod common;
 mod credentials;
 mod document;
 mod idempotency;
+mod keys_groups;
 mod members;
 mod outbox;
 mod pages;

@@ -137,15 +137,17 @@ async fn an_invitation_is_accepted_with_a_password_once() {
 async fn pages_speak_the_language_of_the_browser_and_show_nothing_unescaped() {
     let server = Server::start().await;
     let router = throng_dialects::pages::router(server.domain.clone());
-    let korean = open(
-        &router,
-        "http://x/account/reset?token=abc",
-        "ko-KR,ko;q=0.9",
-    )
-    .await;
-    assert!(korean.text.contains("<html lang=\"ko\">") && korean.text.contains("새 비밀번호"));
+    let link = invited(&server, "ann@example.org").await;
+    let korean = open(&router, &link, "ko-KR,ko;q=0.9").await;
+    assert!(korean.text.contains("<html lang=\"ko\">") && korean.text.contains("초대 수락"));
     let hostile = open(&router, "http://x/account/reset?token=%22%3E%3Cb%3E", "en").await;
-    assert!(hostile.text.contains("&quot;&gt;&lt;b&gt;") && !hostile.text.contains("<b>"));
+    assert_eq!(hostile.status, 410);
+    assert!(!hostile.text.contains("<b>"));
+    let hostile = "\"><b>";
+    let fields = [("token", token_of(&link)), ("password", hostile)];
+    let refused = post(&router, "invite", &fields).await;
+    assert_eq!(refused.status, 422);
+    assert!(!refused.text.contains(hostile), "a password comes back");
     let none = open(&router, "http://x/account/verify", "en").await;
     assert_eq!(none.status, 410);
     let made_up = [("token", "thr_0123"), ("password", "a fine long password")];

@@ -1244,3 +1244,266 @@ async fn an_invitation_says_who_invites() {
     assert!(text.contains("Ann Lee"), "{text}");
     close(domain).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_holds_something_back_does_not_become_the_account() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        let ann = made(&domain, workspace, "ann@example.org", Role::Admin).await;
+        let root = server(workspace);
+        let key = async |permissions: Option<&str>| {
+            let new = KeyNew {
+                label: "k".into(),
+                dialect: "native".into(),
+                permissions: permissions.map(|text| Permissions::parse(text).expect("some")),
+                expires: None,
+            };
+            let made = domain.key_create(&root, ann, new, &["native"]).await;
+            made.expect("is made")
+        };
+        let (whole, narrow) = (key(None).await, key(Some("audience:r")).await);
+        let caller = domain
+            .caller_by_api_token(Mount::default(), &narrow.secret)
+            .await;
+        let by = Context::new(caller.expect("is known"), "test");
+        assert!(domain.key_rotate(&by, whole.key.id).await.is_err());
+        assert!(domain.key_revoke(&by, whole.key.id, "").await.is_err());
+        let wider = domain::KeyChange {
+            permissions: Some(None),
+            ..domain::KeyChange::default()
+        };
+        assert!(domain.key_update(&by, narrow.key.id, wider).await.is_err());
+        for change in [
+            AccountChange {
+                password: Some("another fine password".into()),
+                ..AccountChange::default()
+            },
+            AccountChange {
+                email: Some("eve@example.org".into()),
+                ..AccountChange::default()
+            },
+        ] {
+            let outcome = domain
+                .account_update(&by, AccountRef::Id(ann), change, Excess::Refuse)
+                .await;
+            assert!(matches!(outcome, Err(Error::Forbidden(_))), "{outcome:?}");
+        }
+        signed_in(&domain, "ann@example.org").await;
+        let rotated = domain.key_rotate(&by, narrow.key.id).await;
+        assert!(rotated.is_ok(), "a key may be given a new secret by itself");
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_keeps_an_address_or_an_owner_from_signing_in_for_long() {
+    let house = House::sqlite();
+    let (domain, workspace) = start(&house).await;
+    made(&domain, workspace, "ann@example.org", Role::Advertiser).await;
+    let from = |address: &str| {
+        Visit::new(
+            Mount::default(),
+            "visit",
+            Some(address.parse().expect("one")),
+        )
+    };
+    // A name that is written like an address is not the address.
+    for _ in 0..8 {
+        let _ = domain
+            .sign_in(
+                &from("192.0.2.7"),
+                &DOOR,
+                "203.0.113.5",
+                "wrong password".into(),
+            )
+            .await;
+    }
+    let right = async |address: &str| {
+        let visit = from(address);
+        domain
+            .sign_in(&visit, &DOOR, "ann@example.org", PASSWORD.into())
+            .await
+    };
+    right("203.0.113.5").await.expect("signs in");
+    // Somebody guesses at the account from elsewhere: its owner comes in all the same.
+    for _ in 0..12 {
+        let _ = domain
+            .sign_in(
+                &from("192.0.2.8"),
+                &DOOR,
+                "ann@example.org",
+                "wrong password".into(),
+            )
+            .await;
+    }
+    let guesser = right("192.0.2.8").await;
+    assert!(
+        matches!(guesser, Err(Error::RateLimited { .. })),
+        "{guesser:?}"
+    );
+    right("203.0.113.5").await.expect("signs in");
+    close(domain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_are_those_of_the_moment_in_which_a_command_runs() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        made(&domain, workspace, "root@example.org", Role::Admin).await;
+        let ann = made(&domain, workspace, "ann@example.org", Role::Admin).await;
+        let before = signed_in(&domain, "ann@example.org").await;
+        let demoted = AccountChange {
+            role: Some(Role::Advertiser),
+            ..AccountChange::default()
+        };
+        domain
+            .account_update(
+                &server(workspace),
+                AccountRef::Id(ann),
+                demoted,
+                Excess::Refuse,
+            )
+            .await
+            .expect("changes");
+        let new = AccountNew {
+            role: Role::Admin,
+            ..AccountNew::of("eve@example.org")
+        };
+        let outcome = domain
+            .account_create(&before, new, Entrance::Invitation)
+            .await;
+        assert!(matches!(outcome, Err(Error::Forbidden(_))), "{outcome:?}");
+
+        let own = signed_in(&domain, "ann@example.org").await;
+        domain.sign_out(&own).await.expect("signs out");
+        let change = AccountChange {
+            first_name: Some("Ann".into()),
+            ..AccountChange::default()
+        };
+        let outcome = domain
+            .account_update(&own, AccountRef::Id(ann), change, Excess::Refuse)
+            .await;
+        assert!(
+            matches!(outcome, Err(Error::Unauthenticated(_))),
+            "{outcome:?}"
+        );
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_a_mail_gets_the_account_without_what_others_left_in_it() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        // Somebody registers with an address that is not theirs, and makes a key.
+        let visit = visit();
+        domain
+            .account_register(
+                &visit,
+                AccountNew::of("victim@example.org"),
+                PASSWORD.into(),
+            )
+            .await
+            .expect("registers");
+        let attacker = signed_in(&domain, "victim@example.org").await;
+        let own = attacker.caller.account.expect("an account");
+        let new = KeyNew {
+            label: "k".into(),
+            dialect: "native".into(),
+            permissions: None,
+            expires: None,
+        };
+        let key = domain
+            .key_create(&attacker, own, new, &["native"])
+            .await
+            .expect("is made");
+        domain
+            .password_forgot(&visit, "victim@example.org")
+            .await
+            .expect("is mailed");
+        let token = mailed(&domain, workspace, "victim@example.org")
+            .await
+            .expect("was mailed");
+        let view = domain
+            .password_reset(&visit, &token, "the owner's password".into())
+            .await
+            .expect("resets");
+        assert!(view.account.verified);
+        let key = domain
+            .caller_by_api_token(Mount::default(), &key.secret)
+            .await;
+        assert!(matches!(key, Err(Error::Unauthenticated(_))), "{key:?}");
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_by_a_group_is_none_when_the_group_lets_go() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        let root = server(workspace);
+        made(&domain, workspace, "root@example.org", Role::Admin).await;
+        let ann = made(&domain, workspace, "ann@example.org", Role::Advertiser).await;
+        let group = GroupNew {
+            title: "Admins".into(),
+            permissions: Permissions::ADMINISTER,
+            ..GroupNew::default()
+        };
+        let group = domain.group_create(&root, group).await.expect("is made");
+        let which = || GroupRef::Id(group.id);
+        domain
+            .group_member_add(&root, which(), vec![AccountRef::Id(ann)])
+            .await
+            .expect("adds");
+        // As who reads the account, changes a name and sends the whole back.
+        let echo = AccountChange {
+            first_name: Some("Ann".into()),
+            role: Some(Role::Admin),
+            ..AccountChange::default()
+        };
+        domain
+            .account_update(&root, AccountRef::Id(ann), echo, Excess::Refuse)
+            .await
+            .expect("changes");
+        domain
+            .group_member_remove(&root, which(), AccountRef::Id(ann))
+            .await
+            .expect("removes");
+        let view = domain
+            .account_get(&root.caller, AccountRef::Id(ann))
+            .await
+            .expect("reads");
+        assert_eq!(view.role(), Role::Advertiser);
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_character_that_an_engine_cannot_keep_is_nobodys_and_stops_nobody() {
+    for house in House::each() {
+        let (domain, workspace) = start(&house).await;
+        let root = server(workspace);
+        let ann = made(&domain, workspace, "ann@example.org", Role::Admin).await;
+        let nul = || "a\0b".to_owned();
+        let outcome = domain.sign_in(&visit(), &DOOR, &nul(), nul()).await;
+        assert!(
+            matches!(outcome, Err(Error::Unauthenticated(_))),
+            "{outcome:?}"
+        );
+        let outcome = domain
+            .account_delete(&root, AccountRef::Username(nul()))
+            .await;
+        assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
+        let outcome = domain.group_get(&root.caller, GroupRef::Uid(nul())).await;
+        assert!(matches!(outcome, Err(Error::NotFound(_))), "{outcome:?}");
+        let change = AccountChange {
+            preferences: Some(serde_json::json!({"x": nul()})),
+            ..AccountChange::default()
+        };
+        let outcome = domain
+            .account_update(&root, AccountRef::Id(ann), change, Excess::Refuse)
+            .await;
+        assert!(matches!(outcome, Err(Error::Invalid(_))), "{outcome:?}");
+        close(domain).await;
+    }
+}

@@ -254,13 +254,24 @@ async fn new_keys_are_fetched_but_not_for_every_token_that_is_made_up() {
     let late = token(1, |claims| {
         claims["exp"] = (START_MS / 1_000 + 9_000).into()
     });
-    let outcome = enter(&domain, &late).await;
+    // The keys that are known are good for a day, and a provider that fails is not asked by everybody.
+    let before = *provider.asked.lock();
+    for _ in 0..5 {
+        enter(&domain, &late).await.expect("comes in");
+    }
+    assert_eq!(*provider.asked.lock(), before + 1);
+    house.clock.advance(Duration::from_secs(24 * 3_600));
+    let later = token(1, |claims| {
+        claims["exp"] = (START_MS / 1_000 + 99_000).into();
+    });
+    let outcome = enter(&domain, &later).await;
     assert!(
         matches!(outcome, Err(Error::Upstream { .. })),
         "{outcome:?}"
     );
     *provider.garbage.lock() = false;
-    enter(&domain, &late).await.expect("comes in again");
+    house.clock.advance(Duration::from_secs(10));
+    enter(&domain, &later).await.expect("comes in again");
     close(domain).await;
 }
 
@@ -405,5 +416,77 @@ async fn an_answer_of_another_browser_is_refused() {
     );
     house.clock.advance(Duration::from_secs(15 * 60));
     refused_as(callback(&begun.kept, &state).await, "bad_state");
+    close(domain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_expected_of_a_provider_follows_the_address_and_is_no_administrator_yet() {
+    for house in House::each() {
+        let domain = start(&house, &Provider::new(), false, false).await;
+        let by = Entrance::Provider {
+            uid: "p".into(),
+            subject: None,
+        };
+        let new = AccountNew {
+            role: Role::Admin,
+            ..AccountNew::of("wrong@example.org")
+        };
+        let ann = domain
+            .account_create(&root(), new, by)
+            .await
+            .expect("is made");
+        let which = || AccountRef::Id(ann.account.id);
+        // An administrator who has never come in does not stand in for the last who can.
+        let last = registered(&domain, "root@example.org", true).await;
+        let promote = AccountChange {
+            role: Some(Role::Admin),
+            ..AccountChange::default()
+        };
+        domain
+            .account_update(&root(), AccountRef::Id(last), promote, Excess::Refuse)
+            .await
+            .expect("changes");
+        let outcome = domain.account_delete(&root(), AccountRef::Id(last)).await;
+        assert!(matches!(outcome, Err(Error::Forbidden(_))), "{outcome:?}");
+
+        let change = AccountChange {
+            email: Some("ann@example.org".into()),
+            ..AccountChange::default()
+        };
+        domain
+            .account_update(&root(), which(), change, Excess::Refuse)
+            .await
+            .expect("changes");
+        let wrong = token(0, |claims| {
+            claims["sub"] = "s9".into();
+            claims["email"] = "wrong@example.org".into();
+        });
+        let outcome = enter(&domain, &wrong).await;
+        assert!(
+            matches!(outcome, Err(Error::Unauthenticated(_))),
+            "{outcome:?}"
+        );
+        let entered = enter(&domain, &token(0, |_| {})).await.expect("comes in");
+        assert_eq!(entered.account.account.id, ann.account.id);
+        domain
+            .account_delete(&root(), AccountRef::Id(last))
+            .await
+            .expect("now there is another");
+        close(domain).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_linked_account_comes_in_whatever_its_provider_calls_it() {
+    let house = House::sqlite();
+    let domain = start(&house, &Provider::new(), true, false).await;
+    enter(&domain, &token(0, |_| {})).await.expect("is made");
+    let odd = token(0, |claims| claims["email"] = "no address".into());
+    enter(&domain, &odd).await.expect("comes in");
+    let other = token(0, |claims| {
+        claims["sub"] = "s2".into();
+        claims["email"] = "no address".into();
+    });
+    refused_as(enter(&domain, &other).await, "malformed");
     close(domain).await;
 }

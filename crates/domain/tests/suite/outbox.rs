@@ -4,8 +4,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{
-    Caller, Domain, Envelope, Error, Language, Mail, MailClaim, Scope, Scopes, SendError,
-    mail_queue,
+    AccountNew, Caller, Domain, Entrance, Envelope, Error, Language, Mail, MailClaim, Scope,
+    Scopes, SendError, mail_queue,
 };
 use store::{Meta, Verdict};
 
@@ -18,8 +18,9 @@ fn mail(number: usize) -> (Envelope, Mail) {
         to: format!("ann{number}@example.org"),
         language: Language::English,
     };
-    let link = format!("https://throng.test/account/reset?token=canary{number}");
-    (envelope, Mail::Reset { link })
+    let link = format!("https://throng.test/account/invite?token=canary{number}");
+    let inviter = None;
+    (envelope, Mail::Invite { link, inviter })
 }
 
 /// Queues mails as a verb would, within one command; `refused` makes the command fail after it.
@@ -75,7 +76,7 @@ async fn a_mail_is_queued_with_its_command_or_not_at_all() {
         let shown: Vec<i64> = listed.iter().map(|item| item.id).collect();
         assert_eq!(shown, [ids[2], ids[1]], "{}", house.engine());
         assert_eq!(listed[0].recipient.as_deref(), Some("ann2@example.org"));
-        assert_eq!(listed[0].template.as_deref(), Some("reset"));
+        assert_eq!(listed[0].template.as_deref(), Some("invite"));
         let rest = domain.outbox_list(&caller, None, Some(ids[1]), 100).await;
         assert_eq!(rest.expect("lists")[0].id, ids[0]);
         let found = domain.outbox_get(&caller, ids[0]).await.expect("is there");
@@ -282,5 +283,29 @@ async fn a_worker_is_woken_by_a_command_and_by_the_time() {
         .expect("is retried");
     waiting.await.expect("ends").expect("waits");
     assert_eq!(claim(&domain, 1).await.len(), 1);
+    close(domain).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_whose_link_has_expired_is_not_sent() {
+    let house = House::sqlite();
+    let domain = house.open().await;
+    domain
+        .account_create(
+            &context("a"),
+            AccountNew::of("ann@example.org"),
+            Entrance::Invitation,
+        )
+        .await
+        .expect("is made");
+    house.clock.advance(Duration::from_secs(7 * 24 * 3_600));
+    assert!(claim(&domain, 10).await.is_empty());
+    let items = domain
+        .outbox_list(&context("").caller, Some("dead"), None, 10)
+        .await;
+    let items = items.expect("lists");
+    assert_eq!(items.len(), 1);
+    let error = items[0].last_error.as_deref().unwrap_or_default();
+    assert!(error.contains("expired"), "{error}");
     close(domain).await;
 }

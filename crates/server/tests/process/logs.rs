@@ -65,6 +65,8 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
         Some(&json!({"c4n4ry": "c4n4ry@example.org"})),
     );
 
+    plant_in_accounts(&server, &token);
+
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let grant = format!("client_id={id}&client_secret={secret}&grant_type=client_credentials");
     let answer = server.request(
@@ -136,6 +138,47 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
         assert_eq!(found, None, "a secret or a canary reached the log");
     }
     lines_tell_what_happened(&ended.stderr, &audience);
+}
+
+fn plant_in_accounts(server: &Server, token: &str) {
+    let api = |method: &str, path: &str, body: Value, status: u16| {
+        let body = (!body.is_null()).then_some(&body);
+        let answer = server.api(token, method, path, body);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        answer
+    };
+    let account = json!({"email": "ann.c4n4ry@example.org", "name": "Ann c4n4ry", "password": "word of c4n4ry",
+        "preferences": {"c4n4ry": "c4n4ry"}, "budget": 1});
+    let made = api("POST", "/accounts", account.clone(), 201).json();
+    api("POST", "/accounts", account, 409);
+    api(
+        "POST",
+        "/accounts",
+        json!({"email": "c4n4ry", "password": ["c4n4ry"]}),
+        422,
+    );
+    let path = format!("/accounts/{}", made["id"]);
+    let change = json!({"password": "another c4n4ry", "budget": 2, "reason": "for c4n4ry"});
+    api("PATCH", &path, change, 200);
+    api("PATCH", &path, json!({"permissions": ["c4n4ry"]}), 422);
+    api(
+        "GET",
+        "/accounts?search=c4n4ry&sort=username",
+        Value::Null,
+        200,
+    );
+    api("GET", "/accounts/c4n4ry@example.org", Value::Null, 404);
+    api("GET", "/accounts/export?raw=true", Value::Null, 200);
+    api("POST", &format!("{path}/password-reset"), json!({}), 204);
+    let group = json!({"title": "c4n4ry", "description": "c4n4ry"});
+    let group = api("POST", "/groups", group, 201).json();
+    let member = format!("/groups/{}/members/{}", group["id"], made["id"]);
+    api("PUT", &member, Value::Null, 204);
+    let key = json!({"label": "c4n4ry", "dialect": "native"});
+    let key = api("POST", &format!("{path}/keys"), key, 201).json();
+    server.api("thr_c4n4ry", "GET", "/accounts/me", None);
+    let key = format!("/keys/{}?reason=c4n4ry", key["id"]);
+    api("DELETE", &key, Value::Null, 204);
 }
 
 fn lines_tell_what_happened(log: &str, audience: &Value) {
