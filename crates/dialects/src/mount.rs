@@ -3,10 +3,7 @@
 
 use std::collections::HashMap;
 
-use axum::{
-    extract::OriginalUri,
-    http::{Request, Uri, header::HOST, uri::PathAndQuery},
-};
+use axum::http::{Request, Uri, header::HOST, uri::PathAndQuery};
 use domain::{Domain, Error, Mount};
 
 use crate::request::Reached;
@@ -23,7 +20,7 @@ pub struct HostMount {
 /// The operator's table of host names, lower-case and without port.
 pub type Hosts = HashMap<String, HostMount>;
 
-/// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions, and the [`OriginalUri`] where
+/// Rewrites the request's path to the dialect's own and notes the [`Mount`] in its extensions, and what was [`Reached`] where
 /// it differs.
 /// A slug that no workspace has is no error here: the dialect refuses every credential under it, in its own words.
 pub async fn resolve<B>(
@@ -44,8 +41,7 @@ pub async fn resolve<B>(
         return Ok(());
     }
     let rewritten = format!("{prefix}{path}");
-    let original = request.uri().clone();
-    let mut parts = original.clone().into_parts();
+    let mut parts = request.uri().clone().into_parts();
     let reached = Reached {
         authority: named.map(|(_, name, port)| format!("{name}{port}")),
         path: request.uri().path().to_owned(),
@@ -54,7 +50,6 @@ pub async fn resolve<B>(
         Some(PathAndQuery::try_from(rewritten).map_err(|_| Error::NotFound("route"))?);
     request.extensions_mut().insert(reached);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Error::NotFound("route"))?;
-    request.extensions_mut().insert(OriginalUri(original));
     let mount = match slug {
         Some(slug) => domain.mount(&slug).await?,
         None => Mount::default(),

@@ -71,6 +71,7 @@ pub(crate) struct IdClaims {
     azp: Option<String>,
     exp: i64,
     iat: Option<i64>,
+    nbf: Option<i64>,
     nonce: Option<String>,
     pub sub: String,
     pub email: Option<String>,
@@ -389,8 +390,8 @@ fn right(claims: &IdClaims, provider: &IdentityProvider, now_ms: i64, nonce: Opt
         .azp
         .as_ref()
         .is_none_or(|azp| *azp == provider.client_id);
-    let in_time =
-        claims.exp > now_s - LEEWAY_S && claims.iat.is_none_or(|issued| issued < now_s + LEEWAY_S);
+    let begun = |time: Option<i64>| time.is_none_or(|time| time < now_s + LEEWAY_S);
+    let in_time = claims.exp > now_s - LEEWAY_S && begun(claims.iat) && begun(claims.nbf);
     let asked = nonce.is_none_or(|nonce| claims.nonce.as_deref() == Some(nonce));
     let subject = (1..=SUBJECT_CHARS_MAX).contains(&claims.sub.len())
         && !claims.sub.contains(char::is_control);
@@ -455,6 +456,8 @@ mod tests {
         assert!(!good(950, None, |c| c["aud"] = serde_json::json!(["us", "them"])));
         assert!(!good(950, None, |c| c["azp"] = "them".into()));
         assert!(!good(950, None, |c| c["iat"] = 1_100.into()));
+        assert!(!good(950, None, |c| c["nbf"] = 1_100.into()));
+        assert!(good(950, None, |c| c["nbf"] = 900.into()));
         assert!(!good(950, None, |c| c["sub"] = "".into()));
         assert!(!good(950, None, |c| c["sub"] = "\u{1}expected x".into()));
     }

@@ -21,7 +21,7 @@ pub async fn list(call: Call) -> Answer {
         (Ok(limit), Ok(before)) => (limit.unwrap_or(LIMIT_DEFAULT), before),
         (limit, before) => {
             let errors = [limit.err(), before.err()].into_iter().flatten();
-            return Err(Problem::invalid(errors.collect()));
+            return Err(Problem::invalid(errors.flatten().collect()));
         }
     };
     let limit = usize::try_from(limit).unwrap_or_default();
@@ -32,7 +32,7 @@ pub async fn list(call: Call) -> Answer {
 }
 
 /// A parameter; the limit has bounds.
-fn number(name: &str, text: Option<String>) -> Result<Option<i64>, Invalid> {
+fn number(name: &str, text: Option<String>) -> Result<Option<i64>, Vec<Invalid>> {
     let Some(text) = text else {
         return Ok(None);
     };
@@ -41,5 +41,5 @@ fn number(name: &str, text: Option<String>) -> Result<Option<i64>, Invalid> {
         number if name == "limit" && number > LIMIT_MAX => Err(Fault::more_than(LIMIT_MAX)),
         number => Ok(Some(number)),
     });
-    read.map_err(|fault| fault.at(vec!["query".into(), name.into()], text.into()))
+    read.map_err(|fault| vec![fault.at(vec!["query".into(), name.into()], text.into())])
 }

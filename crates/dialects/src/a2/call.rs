@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use axum::{
     Json, RequestPartsExt,
     body::Body,
-    extract::{OriginalUri, RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State},
     http::{
-        HeaderMap, StatusCode, Uri,
+        HeaderMap, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, EXPECT},
         request::Parts,
     },
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     body::{self, BodyError},
     limits,
-    request::{self, Outcome},
+    request::{self, Outcome, Reached},
 };
 
 /// What a handler answers.
@@ -253,10 +253,9 @@ impl Call {
         self.parts.uri.path()
     }
 
-    /// The path and query as they were asked for.
-    pub fn original(&self) -> &Uri {
-        let original = self.parts.extensions.get::<OriginalUri>();
-        original.map_or(&self.parts.uri, |original| &original.0)
+    /// How the client wrote what was asked for, where that was rewritten.
+    pub fn reached(&self) -> Option<&Reached> {
+        self.parts.extensions.get::<Reached>()
     }
 
     /// The last value of a parameter of the query.

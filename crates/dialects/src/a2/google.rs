@@ -81,17 +81,19 @@ pub async fn callback(call: Call) -> Answer {
     Ok(response)
 }
 
-/// The callback beside the path that was asked for, on the server's public address.
+/// The callback beside the path that was asked for: on the server's public address, or on the dialect's own host name.
 fn redirect_uri(call: &Call) -> String {
-    let (routed, asked) = (call.path(), call.original().path());
-    // A host name of its own hides the dialect's prefix, which the public address needs.
-    let path = if asked.ends_with(routed) {
-        asked
-    } else {
-        routed
-    };
+    let public = call.domain.public_url();
+    let reached = call.reached();
+    let path = reached.map_or(call.path(), |reached| &reached.path);
     let path = path.strip_suffix("/authorize").unwrap_or(path);
-    format!("{}{path}/callback", call.domain.public_url())
+    match reached.and_then(|reached| reached.authority.as_deref()) {
+        Some(authority) => {
+            let scheme = public.split("://").next().unwrap_or("https");
+            format!("{scheme}://{authority}{path}/callback")
+        }
+        None => format!("{public}{path}/callback"),
+    }
 }
 
 /// As FastAPI-Users sets it, but `Secure` only where the server is reached by TLS: elsewhere the browser would drop it.

@@ -26,7 +26,7 @@ use std::any::Any;
 
 use axum::{
     Router,
-    extract::{OriginalUri, Request},
+    extract::Request,
     http::{HeaderValue, StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any, get, patch, post},
@@ -36,6 +36,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use call::{consenting, open, signed};
 use error::Problem;
+
+use crate::request::Reached;
 
 /// The name of this dialect in credentials, limits and metrics.
 pub const DIALECT: &str = "a2";
@@ -203,10 +205,10 @@ async fn no_route(request: Request) -> Response {
     if trimmed.len() == path.len() || !is_path(trimmed) {
         return Problem::no_route().into_response();
     }
-    let asked = request.extensions().get::<OriginalUri>();
-    let asked = asked.map_or(request.uri(), |original| &original.0);
-    let mut location = asked.path().trim_end_matches('/').to_owned();
-    if let Some(query) = asked.query() {
+    let reached = request.extensions().get::<Reached>();
+    let asked = reached.map_or(path, |reached| &reached.path);
+    let mut location = asked.trim_end_matches('/').to_owned();
+    if let Some(query) = request.uri().query() {
         location = format!("{location}?{query}");
     }
     match HeaderValue::from_str(&location) {

@@ -1,7 +1,8 @@
 //! The paths: below both bases, with their methods only, and one slash too many.
 
-use axum::{body::Body, extract::OriginalUri, http::Request};
+use axum::{body::Body, http::Request};
 use domain::Role;
+use throng_dialects::request::Reached;
 
 use crate::support::World;
 
@@ -78,7 +79,10 @@ async fn what_is_no_path_is_not_found_in_the_vendors_shape() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirection_stays_in_its_workspace() {
     let world = World::new().await;
-    let asked = OriginalUri("/w/acme/a2/users/".parse().expect("is a path"));
+    let asked = Reached {
+        authority: None,
+        path: "/w/acme/a2/users/".into(),
+    };
     let request = Request::get("/a2/users/").extension(asked);
     let answer = world
         .send(request.body(Body::empty()).expect("is whole"))
