@@ -13,6 +13,7 @@ pub mod mount;
 pub mod native;
 pub mod opendatasoft;
 pub mod pages;
+mod panic;
 pub mod request;
 
 /// The dialects for which a credential can be made.

@@ -26,11 +26,13 @@ use axum::{
     response::IntoResponse,
     routing::{any, delete, get, patch, post},
 };
-use domain::{Domain, Error};
+use domain::Domain;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use call::serve;
 use error::Problem;
+
+use crate::panic::error_of;
 
 /// The name of this dialect in credentials, limits and metrics.
 pub const DIALECT: &str = "criteo";
@@ -98,14 +100,7 @@ fn in_vendors_shape<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Rout
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Problem {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    Error::Internal {
-        context: format!("panicked: {text}"),
-    }
-    .into()
+    error_of(panic).into()
 }
 
 #[cfg(test)]
