@@ -413,7 +413,7 @@ impl Domain {
 
 /// What an account may do by a credential of these permissions; one without any lets through all that the account may.
 /// An administrator may everything, but a credential lets through what it names and no more, the administrator's too.
-fn within(operator: &AccountView, permissions: Option<&str>) -> Permissions {
+pub(crate) fn within(operator: &AccountView, permissions: Option<&str>) -> Permissions {
     let own = operator.rights();
     match permissions {
         None => own,

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use store::{Credential, Sql, Verdict};
 
 use crate::{
-    account::{AccountRef, find},
+    access::within,
+    account::{self, AccountRef, find},
     audience::valid_name,
     caller::{Caller, Context, Scope, Scopes},
     error::{Denied, Error, Field, Result},
@@ -105,11 +106,27 @@ fn find_key(sql: &mut dyn Sql, caller: &Caller, id: i64) -> Result<(Credential, 
     let own = caller.account.is_some() && credential.account == caller.account;
     if !own {
         caller.need_administrator()?;
-    } else if !caller.is_whole() && caller.credential != id {
-        return Err(Error::Forbidden(Denied::Permission));
+    } else if !caller.administers() {
+        no_more_than(sql, caller, &credential)?;
     }
     let shown = view(sql, credential.clone())?.ok_or(Error::NotFound(KEY))?;
     Ok((credential, shown))
+}
+
+/// Fails where a key lets through more than the caller may do: who could give it a new secret could do that.
+fn no_more_than(sql: &mut dyn Sql, caller: &Caller, credential: &Credential) -> Result<()> {
+    let (Some(_), Some(owner)) = (caller.account, credential.account) else {
+        return Ok(());
+    };
+    let Some(owner) = store::account_get(sql, owner)? else {
+        return Ok(());
+    };
+    let owner = account::view(sql, owner)?;
+    let rights = within(&owner, credential.permissions.as_deref());
+    if caller.permissions.has_all(rights) {
+        return Ok(());
+    }
+    Err(Error::Forbidden(Denied::Permission))
 }
 
 /// Fails where the caller would give what it does not have itself.
@@ -317,6 +334,7 @@ impl Domain {
                 if credential.revoked.is_some() {
                     return Err(Error::Conflict("The key is revoked: make a new one."));
                 }
+                no_more_than(tx, &caller, &credential)?;
                 credential.prefix = secret::shown_prefix(&secret);
                 let old_hash =
                     std::mem::replace(&mut credential.secret_hash, secret::hash(&secret));

@@ -1507,3 +1507,113 @@ async fn a_character_that_an_engine_cannot_keep_is_nobodys_and_stops_nobody() {
         close(domain).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_another_workspace_is_nobodys() {
+    for house in House::each() {
+        let (domain, _) = start(&house).await;
+        let new = domain::WorkspaceNew {
+            slug: "acme".into(),
+            name: "Acme".into(),
+            keep_identifiers: true,
+        };
+        let acme = domain
+            .workspace_create(&Caller::server(1), new)
+            .await
+            .expect("is made")
+            .id;
+        let theirs = server(acme);
+        let ours = server(1);
+        let ann = made(&domain, acme, "ann@example.org", Role::Admin).await;
+        let group = GroupNew {
+            title: "Staff".into(),
+            ..GroupNew::default()
+        };
+        let group = domain
+            .group_create(&theirs, group)
+            .await
+            .expect("is made")
+            .id;
+        let key = KeyNew {
+            label: "k".into(),
+            dialect: "native".into(),
+            permissions: None,
+            expires: None,
+        };
+        let key = domain
+            .key_create(&theirs, ann, key, &["native"])
+            .await
+            .expect("is made");
+        let mount = Mount {
+            workspace: Some(acme),
+        };
+        let at_theirs = Visit::new(mount, "visit", None);
+        let signed = domain
+            .sign_in(&at_theirs, &DOOR, "ann@example.org", PASSWORD.into())
+            .await
+            .expect("signs in");
+        let at_ours = domain
+            .sign_in(&visit(), &DOOR, "ann@example.org", PASSWORD.into())
+            .await;
+        assert!(matches!(at_ours, Err(Error::Unauthenticated(_))));
+        let elsewhere = Mount { workspace: Some(1) };
+        let token = &signed.token.token;
+        let outcome = domain.caller_by_session(elsewhere, &DOOR, token).await;
+        assert!(matches!(outcome, Err(Error::Unauthenticated(_))));
+        let outcome = domain.caller_by_api_token(elsewhere, &key.secret).await;
+        assert!(matches!(outcome, Err(Error::Unauthenticated(_))));
+
+        let (which, of_group) = (|| AccountRef::Id(ann), || GroupRef::Id(group));
+        let change = AccountChange::default;
+        let caller = &ours.caller;
+        let refusals = [
+            domain.account_get(caller, which()).await.err(),
+            domain
+                .account_update(&ours, which(), change(), Excess::Refuse)
+                .await
+                .err(),
+            domain.account_delete(&ours, which()).await.err(),
+            domain.ledger_list(caller, ann, None, 10).await.err(),
+            domain.session_list(caller, ann).await.err(),
+            domain.session_revoke(&ours, ann, None).await.err(),
+            domain.password_reset_mail(&ours, ann).await.err(),
+            domain.group_get(caller, of_group()).await.err(),
+            domain
+                .group_update(&ours, of_group(), GroupChange::default())
+                .await
+                .err(),
+            domain.group_delete(&ours, of_group()).await.err(),
+            domain
+                .group_member_add(&ours, of_group(), vec![])
+                .await
+                .err(),
+            domain
+                .group_member_remove(&ours, of_group(), which())
+                .await
+                .err(),
+            domain.key_get(caller, key.key.id).await.err(),
+            domain.key_rotate(&ours, key.key.id).await.err(),
+            domain.key_revoke(&ours, key.key.id, "").await.err(),
+            domain.key_search(caller, &key.secret).await.err(),
+            domain.key_list(caller, Some(ann), 0, 10).await.err(),
+        ];
+        for (at, refusal) in refusals.into_iter().enumerate() {
+            assert!(
+                matches!(refusal, Some(Error::NotFound(_))),
+                "{at}: {refusal:?}"
+            );
+        }
+        assert!(
+            domain
+                .account_export(caller, 0)
+                .await
+                .expect("reads")
+                .is_empty()
+        );
+        let list = domain.account_list(caller, AccountQuery::default()).await;
+        assert_eq!(list.expect("lists").total, 0);
+        let known = domain.caller_by_session(mount, &DOOR, token).await;
+        assert!(known.is_ok(), "nothing was ended from outside");
+        close(domain).await;
+    }
+}
