@@ -81,10 +81,10 @@ def sign_in(port, path, email):
 
 
 class FastApiUsers:
-    """The application that the conformance suite compares with."""
+    """The application of the library's own documentation."""
 
     def __init__(self, python, folder):
-        app = ROOT / "tests" / "conformance" / "a2" / "reference_app.py"
+        app = ROOT / "bench" / "fastapi_users_app.py"
         self.process = subprocess.Popen([python, app, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.port = int(ready["url"].rsplit(":", 1)[1])
@@ -92,7 +92,7 @@ class FastApiUsers:
 
     def token(self):
         caller = Caller(self.port, {})
-        user = {"email": "bench@example.org", "password": PASSWORD, "name": "Bench", "permissions": {}, "role": "advertiser"}
+        user = {"email": "bench@example.org", "password": PASSWORD}
         caller("POST", "/auth/register", user)
         return sign_in(self.port, "/auth/jwt/login", "bench@example.org")
 
