@@ -230,7 +230,11 @@ pub(crate) fn view(sql: &mut dyn Sql, account: Account) -> Result<AccountView> {
     Ok(assemble(account, groups, &identities))
 }
 
-fn assemble(account: Account, groups: Vec<Group>, identities: &[AccountIdentity]) -> AccountView {
+pub(crate) fn assemble(
+    account: Account,
+    groups: Vec<Group>,
+    identities: &[AccountIdentity],
+) -> AccountView {
     let mut providers: Vec<String> = identities.iter().map(|one| one.provider.clone()).collect();
     providers.sort_unstable();
     providers.dedup();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use store::{Account, AccountIdentity, AccountToken, LedgerEntry, Tx, Verdict};
 
 use crate::{
-    account::{ACCOUNT, AccountView, CallLimit, Role, view},
+    account::{ACCOUNT, AccountView, CallLimit, Role, assemble, view},
     audience::valid_name,
     caller::{Caller, Context, Visit},
     email::Email,
@@ -337,6 +337,10 @@ pub(crate) fn insert(
         }
     }
     store::activity_insert(tx, Some(row.id), detail)?;
+    // What nobody can have given it yet need not be asked for: a request makes a thousand.
+    if groups.is_empty() {
+        return Ok(assemble(row, groups, &[]));
+    }
     view(tx, row)
 }
 
