@@ -200,6 +200,8 @@ def application(url: str) -> FastAPI:
 def main() -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Before the line that says where: who connects early waits.
+    listener.listen(128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     uvicorn.Server(uvicorn.Config(application(url), log_level="warning")).run(sockets=[listener])
 
