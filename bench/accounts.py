@@ -27,6 +27,7 @@ ACCOUNTS = 100_000
 BULK = 1_000
 COMMON, RARE = 50_000, 100
 PASSWORD = "a fine long password"
+ADMIN = "root"
 ODS = "/opendatasoft/api/automation/v1.0"
 
 
@@ -186,7 +187,7 @@ def main():
         rows.append(("first search after 100,000 came in", median_ms([timed(lambda: call("GET", f"{ODS}/users/?search=x&limit=1"))[0]])))
         for word, count in (("rareword", RARE), ("commonword", COMMON)):
             rows.append((f"search of 100,000 for a word of {count:,}, exact total, median of 30", median_ms(search(call, word, count))))
-        rename = lambda: call("PUT", f"{ODS}/users/root/", {"email": "root@example.org", "first_name": str(time.time_ns())})
+        rename = lambda: call("PUT", f"{ODS}/users/{ADMIN}/", {"email": "root@example.org", "first_name": str(time.time_ns())})
         rows.append(("the same for the 50,000, each after a change of an account", median_ms(search(call, "commonword", COMMON, rename))))
 
         before = rss_anon(server.process.pid)
