@@ -18,12 +18,10 @@ impl Set {
         }
         // Stable, and the operands' stretches ascend already.
         chunks.sort_by_key(|chunk| chunk.high);
-        let united = chunks
-            .chunk_by(|a, b| a.high == b.high)
-            .map(|same| Chunk {
-                high: same[0].high,
-                container: unite(same),
-            });
+        let united = chunks.chunk_by(|a, b| a.high == b.high).map(|same| Chunk {
+            high: same[0].high,
+            container: unite(same),
+        });
         Set::from_chunks(united.collect())
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A record as it lies there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RecordRow {
     pub id: i64,
     /// Whose it is: the name of the system that keeps it.
@@ -34,6 +34,13 @@ pub struct RecordRow {
     /// Milliseconds since the Unix epoch.
     pub created: i64,
     pub updated: i64,
+}
+
+/// Who somebody is goes into no log.
+impl std::fmt::Debug for RecordRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecordRow({}, person {}, ***)", self.id, self.person)
+    }
 }
 
 const INSERT: &str = "INSERT INTO record (workspace_id, id, source, person, reference, email, email_key, first_name, \
@@ -195,13 +202,19 @@ pub fn records_of(sql: &mut dyn Sql, person: Person, limit: i64) -> Result<Vec<R
 }
 
 /// Which records of a source.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RecordFilter {
     /// Changed since; milliseconds since the Unix epoch.
     pub updated_since: Option<i64>,
     pub active: Option<bool>,
     /// The address as it is compared.
     pub email_key: Option<String>,
+}
+
+impl std::fmt::Debug for RecordFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecordFilter(***)")
+    }
 }
 
 impl RecordFilter {
@@ -243,7 +256,7 @@ pub fn records_count(sql: &mut dyn Sql, source: &str, filter: &RecordFilter) -> 
 }
 
 /// What a record calls its person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RecordName {
     pub person: Person,
     pub id: i64,
@@ -252,6 +265,12 @@ pub struct RecordName {
     pub email: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
+}
+
+impl std::fmt::Debug for RecordName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecordName({}, person {}, ***)", self.id, self.person)
+    }
 }
 
 /// Where people lie no further apart than this many numbers each, all rows between them are read at once.

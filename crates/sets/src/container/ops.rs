@@ -94,7 +94,9 @@ impl Container {
     }
 
     /// The members of all of them, of whatever number: marked in one bitmap where they may be many.
-    pub(crate) fn union_of<'a>(containers: impl Iterator<Item = &'a Container> + Clone) -> Container {
+    pub(crate) fn union_of<'a>(
+        containers: impl Iterator<Item = &'a Container> + Clone,
+    ) -> Container {
         let total: usize = containers.clone().map(Container::len).sum();
         if total <= ARRAY_MAX {
             let mut lows: Vec<u16> = containers.flat_map(Container::iter).collect();
