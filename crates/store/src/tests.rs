@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::{
     account, account_group, activity, audience, change, checkpoint,
     connection::{Connection, Mode},
-    consent, credential,
+    consent, credential, event,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, keys, ledger, migrations, outbox, session, throttle,
     value::{Param, Value},
-    verify, workspace,
+    verify, webhook, workspace,
 };
 
 const STATEMENTS: &[(&str, &[&str])] = &[
@@ -21,6 +21,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("checkpoint", checkpoint::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("credential", credential::STATEMENTS),
+    ("event", event::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
@@ -32,6 +33,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("throttle", throttle::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
+    ("webhook", webhook::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];
 
@@ -124,7 +126,12 @@ fn every_statement_of_a_noun_is_in_its_list() {
         for name in constants.filter(|name| {
             !matches!(
                 *name,
-                "CREATE_VERSION" | "POSTGRES_LOCK" | "POSTGRES_STORAGE" | "FIRST" | "ACCOUNTS"
+                "CREATE_VERSION"
+                    | "POSTGRES_LOCK"
+                    | "POSTGRES_STORAGE"
+                    | "FIRST"
+                    | "ACCOUNTS"
+                    | "WEBHOOKS"
             )
         }) {
             let listed = list
