@@ -6,6 +6,7 @@ use store::{Audience, AudienceKind, Control, Read, Sql, Tx, Verdict};
 use crate::{
     caller::{Caller, Context, Scope},
     error::{Denied, Error, Field, Result},
+    event::{self, EventData, EventKind},
     identifier::{self, Kind},
     limits,
     service::Domain,
@@ -321,6 +322,7 @@ impl Domain {
             reference_free(tx, &audience)?;
             store::audience_insert(tx, &audience)?;
             store::activity_insert(tx, Some(audience.id), "")?;
+            event::emit(tx, EventKind::AudienceCreated, &EventData::of(&audience))?;
             Ok(Verdict::Done(audience))
         })
         .await
@@ -438,7 +440,8 @@ impl Domain {
         context.caller.need(Scope::AudiencesWrite)?;
         let caller = context.caller.clone();
         self.command(context, "audience_delete", 1, move |tx| {
-            find(tx, &caller, id, AUDIENCE)?;
+            let audience = find(tx, &caller, id, AUDIENCE)?;
+            event::emit(tx, EventKind::AudienceDeleted, &EventData::of(&audience))?;
             delete(tx, id)
         })
         .await

@@ -9,23 +9,26 @@ use crate::{
     permission::Permissions,
 };
 
-/// What a credential allows.
+/// What a credential allows. [`Scope::Admin`] includes what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// See audiences, counts and whether somebody is a member.
     AudiencesRead,
     /// Make, change, fill and delete audiences.
     AudiencesWrite,
-    /// Administer the workspace: structures, credentials, conflicts, activity. Includes the two above.
+    /// Make, list, delete and replay webhooks.
+    Webhooks,
+    /// Administer the workspace: structures, credentials, conflicts, activity. Includes those above.
     Admin,
     /// Make and list workspaces. Only credentials of the first workspace have it.
     Installation,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 4] = [
+    pub const ALL: [Scope; 5] = [
         Scope::AudiencesRead,
         Scope::AudiencesWrite,
+        Scope::Webhooks,
         Scope::Admin,
         Scope::Installation,
     ];
@@ -34,6 +37,7 @@ impl Scope {
         match self {
             Scope::AudiencesRead => "audiences:read",
             Scope::AudiencesWrite => "audiences:write",
+            Scope::Webhooks => "webhooks",
             Scope::Admin => "admin",
             Scope::Installation => "installation",
         }
@@ -73,8 +77,7 @@ impl Scopes {
     }
 
     pub fn has(&self, scope: Scope) -> bool {
-        let implied = matches!(scope, Scope::AudiencesRead | Scope::AudiencesWrite)
-            && self.0.contains(&Scope::Admin);
+        let implied = scope < Scope::Admin && self.0.contains(&Scope::Admin);
         implied || self.0.contains(&scope)
     }
 

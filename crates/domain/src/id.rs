@@ -12,16 +12,20 @@ pub enum IdKind {
     Group = 4,
     Consent = 5,
     Activity = 6,
+    Webhook = 9,
+    Event = 10,
 }
 
 impl IdKind {
-    const ALL: [IdKind; 6] = [
+    const ALL: [IdKind; 8] = [
         IdKind::Credential,
         IdKind::Audience,
         IdKind::Account,
         IdKind::Group,
         IdKind::Consent,
         IdKind::Activity,
+        IdKind::Webhook,
+        IdKind::Event,
     ];
 }
 
@@ -113,7 +117,7 @@ mod tests {
             "00000001-0300-8000-8000-00000000000g",
             "00000001-0300-8000-8000-0000000000011",
             "0000000103008000800000000000000a",
-            "00000001-0900-8000-8000-000000000001",
+            "00000001-7f00-8000-8000-000000000001",
         ] {
             assert_eq!(DialectId::from_uuid(wrong), None, "{wrong}");
         }

@@ -16,6 +16,7 @@ mod consent;
 mod directory;
 mod email;
 mod error;
+mod event;
 mod group;
 mod id;
 mod identifier;
@@ -40,6 +41,7 @@ mod throttle;
 mod token;
 mod uses;
 mod way_in;
+mod webhook;
 mod workspace;
 
 pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
@@ -55,6 +57,7 @@ pub use consent::ConsentNew;
 pub use directory::{Filter, Sort, SortBy};
 pub use email::Email;
 pub use error::{Denied, Error, Field, Result};
+pub use event::{Event, EventData, EventKind};
 pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
@@ -67,7 +70,7 @@ pub use outbound::{
     Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
     OutboundRequest,
 };
-pub use outbox::{MailClaim, OutboxDetail, OutboxView, SendError, mail_queue};
+pub use outbox::{MailClaim, OutboxDetail, OutboxKind, OutboxView, SendError, mail_queue};
 pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
@@ -79,4 +82,5 @@ pub use store::{
 };
 pub use token::AccessToken;
 pub use way_in::Purpose;
+pub use webhook::{Webhook, WebhookClaim, WebhookNew};
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

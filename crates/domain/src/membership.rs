@@ -8,6 +8,7 @@ use crate::{
     audience::{AUDIENCE, find},
     caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
+    event::{self, EventData, EventKind},
     identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,
@@ -29,6 +30,13 @@ pub struct MemberOutcome {
     pub people: u64,
     /// Clashes: people of the request whose identifiers name somebody else too; see the identity conflicts.
     pub conflicts: u64,
+}
+
+/// Who came in and went out, and how many identifiers named two people.
+struct Turnover {
+    added: Set,
+    removed: Set,
+    conflicts: u64,
 }
 
 /// What emptying an audience did.
@@ -93,11 +101,10 @@ impl Domain {
             batch,
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
-                let added = tx.set_add(audience, &people).len();
-                Ok(MemberOutcome {
-                    added,
+                Ok(Turnover {
+                    added: tx.set_add(audience, &people),
+                    removed: Set::new(),
                     conflicts,
-                    ..MemberOutcome::default()
                 })
             },
         )
@@ -118,10 +125,10 @@ impl Domain {
             batch,
             |tx, audience, batch| {
                 let people = holders(tx, batch);
-                let removed = tx.set_remove(audience, &people).len();
-                Ok(MemberOutcome {
-                    removed,
-                    ..MemberOutcome::default()
+                Ok(Turnover {
+                    added: Set::new(),
+                    removed: tx.set_remove(audience, &people),
+                    conflicts: 0,
                 })
             },
         )
@@ -143,14 +150,12 @@ impl Domain {
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
                 let before = tx.set(audience);
-                let common = before.and_len(&people);
-                let (added, removed) = (people.len() - common, before.len() - common);
+                let (added, removed) = (people.and_not(&before), before.and_not(&people));
                 tx.set_replace(audience, people);
-                Ok(MemberOutcome {
+                Ok(Turnover {
                     added,
                     removed,
                     conflicts,
-                    ..MemberOutcome::default()
                 })
             },
         )
@@ -163,19 +168,22 @@ impl Domain {
         verb: &'static str,
         audience: i64,
         batch: Batch,
-        apply: impl Fn(&mut Tx<'_, '_>, i64, &Batch) -> Result<MemberOutcome> + Send + 'static,
+        apply: impl Fn(&mut Tx<'_, '_>, i64, &Batch) -> Result<Turnover> + Send + 'static,
     ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
         context.caller.need(Scope::AudiencesWrite)?;
         let caller = context.caller.clone();
         self.command(context, verb, batch.weight(), move |tx| {
             let mut row = find(tx, &caller, audience, AUDIENCE)?;
-            let outcome = apply(tx, audience, &batch)?;
-            if outcome.added + outcome.removed > 0 {
+            let turnover = apply(tx, audience, &batch)?;
+            let (added, removed) = (turnover.added.len(), turnover.removed.len());
+            if added + removed > 0 {
                 row.updated = tx.meta().time;
                 store::audience_update(tx, &row)?;
+                event::emit_with(tx, EventKind::MembersChanged, || {
+                    EventData::of(&row).people(&turnover.added, &turnover.removed)
+                })?;
             }
-            let (added, removed) = (outcome.added, outcome.removed);
             store::activity_insert(
                 tx,
                 Some(audience),
@@ -186,8 +194,10 @@ impl Domain {
                 valid: batch.valid,
                 invalid: batch.invalid,
                 invalid_sample: batch.invalid_sample.clone(),
+                added,
+                removed,
                 people: tx.set(audience).len(),
-                ..outcome
+                conflicts: turnover.conflicts,
             }))
         })
         .await
