@@ -1,13 +1,14 @@
 //! The wire protocols that the server speaks, a folder each. They translate between a protocol and the domain's verbs and
 //! decide nothing: a handler parses, calls one verb, renders.
 //!
-//! Shared by all: reading a body within limits ([`body`]), writing CSV (`csv`), what surrounds a request ([`request`]), and
-//! the prefixes and host names that name a workspace ([`mount`]).
+//! Shared by all: reading a body within limits ([`body`]), writing CSV (`csv`), what surrounds a request ([`request`]),
+//! the prefixes and host names that name a workspace ([`mount`]), and how an event is told to a webhook ([`delivery`]).
 
 pub mod a2;
 pub mod body;
 pub mod criteo;
 mod csv;
+pub mod delivery;
 pub mod limits;
 pub mod mount;
 pub mod native;

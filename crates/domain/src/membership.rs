@@ -5,10 +5,10 @@ use sets::{Person, Set};
 use store::{Audience, AudienceKind, Tx, Verdict};
 
 use crate::{
-    announce::{Happening, announce},
     audience::AUDIENCE,
     caller::{Caller, Context},
     error::{Error, Field, Result},
+    event::{Happening, announce},
     identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,

@@ -84,7 +84,7 @@ pub enum CredentialCommand {
         /// The structures that it may touch; every structure if absent
         #[arg(long, value_name = "ID", num_args = 1..)]
         structure: Vec<i64>,
-        /// Space-separated: audiences:read, audiences:write, admin, installation
+        /// Space-separated: audiences:read, audiences:write, webhooks, admin, installation
         #[arg(long)]
         scopes: Option<String>,
         #[command(flatten)]

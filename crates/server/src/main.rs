@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod cli;
 mod config;
+mod deliverer;
 mod demo;
 mod demo_accounts;
 mod failure;
@@ -34,6 +35,7 @@ mod people;
 mod problem;
 mod serve;
 mod start;
+mod webhook;
 
 use std::process::ExitCode;
 

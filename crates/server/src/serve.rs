@@ -53,7 +53,7 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
-    let worker = mailer(config, &store)?.map(|mailer| OutboxWorker::start(domain.clone(), mailer));
+    let worker = OutboxWorker::start(domain.clone(), mailer(config, &store)?);
     let app = App::new(domain, config);
     tracing::info!(
         url,
@@ -80,9 +80,7 @@ pub async fn run(
         tracing::warn!("some requests did not finish in time and were cut off");
     }
     sweep.abort();
-    if let Some(worker) = worker {
-        worker.stop().await;
-    }
+    worker.stop().await;
     start::close(store).await?;
     tracing::info!("stopped");
     Ok(())

@@ -153,6 +153,7 @@ async fn sweep_once(domain: &Domain) -> domain::Result<()> {
         for workspace in page {
             domain.idempotency_sweep(workspace.id).await?;
             domain.account_sweep(workspace.id).await?;
+            domain.webhook_sweep(workspace.id).await?;
         }
     }
 }

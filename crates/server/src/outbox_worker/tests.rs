@@ -84,7 +84,7 @@ impl House {
         let server = server.expect("is right").expect("a server");
         let from = sender("Throng <throng@throng.test>").expect("is right");
         let mailer = Mailer::new(server, from, None, "test".into()).expect("is right");
-        OutboxWorker::start(self.domain.clone(), mailer)
+        OutboxWorker::start(self.domain.clone(), Some(mailer))
     }
 
     /// Waits until an item is no longer waiting for its first attempt's end.
