@@ -136,6 +136,7 @@ fn every_statement_of_a_noun_is_in_its_list() {
                     | "POSTGRES_STORAGE"
                     | "FIRST"
                     | "ACCOUNTS"
+                    | "TREE"
                     | "WEBHOOKS"
             )
         }) {
