@@ -187,3 +187,5 @@ fn note(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhook_tests;
