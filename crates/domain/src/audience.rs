@@ -173,10 +173,11 @@ pub(crate) fn find(
     act: Act,
     noun: &'static str,
 ) -> Result<Audience> {
-    let audience = tree::reach(sql, caller, &AudienceRef::Id(id), act, noun)?;
+    let audience = store::audience_get(sql, id)?.ok_or(Error::NotFound(noun))?;
     if (audience.kind == AudienceKind::Structure) != (noun == STRUCTURE) {
         return Err(Error::NotFound(noun));
     }
+    tree::may(sql, caller, &audience, act)?;
     Ok(audience)
 }
 

@@ -310,14 +310,9 @@ impl Domain {
         change: AudienceChange,
         dry_run: bool,
     ) -> Result<Changed> {
-        self.change_node(
-            context,
-            "audience_update",
-            (reference, AUDIENCE),
-            change,
-            dry_run,
-        )
-        .await
+        let node = (reference, AUDIENCE);
+        self.change_node(context, "audience_change", node, change, dry_run)
+            .await
     }
 
     /// Changes a structure. Needs the scope structures:write; its control, admin.
@@ -327,7 +322,6 @@ impl Domain {
         id: i64,
         change: AudienceChange,
     ) -> Result<Audience> {
-        self.structure_get(&context.caller, id).await?;
         let node = (AudienceRef::Id(id), STRUCTURE);
         let changed = self
             .change_node(context, "structure_update", node, change, false)
@@ -335,7 +329,7 @@ impl Domain {
         Ok(changed.audience)
     }
 
-    /// Changes the names of an audience.
+    /// Changes an audience; a structure is *not found*.
     pub async fn audience_update(
         &self,
         context: &Context,
@@ -376,7 +370,13 @@ impl Domain {
         };
         let decide = move |view: &mut dyn View, now: i64| {
             let before = node(view, &reference)?.ok_or(Error::NotFound(noun))?;
-            if noun == STRUCTURE && before.kind != AudienceKind::Structure {
+            let is_structure = before.kind == AudienceKind::Structure;
+            let wanted = match verb {
+                "structure_update" => is_structure,
+                "audience_update" => !is_structure,
+                _ => true,
+            };
+            if !wanted {
                 return Err(Error::NotFound(noun));
             }
             allowed(view, &caller, &before, &valid.change)?;

@@ -79,7 +79,7 @@ pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use manager::{Grants, Manager};
 pub use member_list::{Member, MemberPage, RecordBrief, Window};
 pub use member_named::{Partial, Refused};
-pub use membership::{MemberOutcome, MembersEmptied};
+pub use membership::{MemberOutcome, MembersEmptied, Whose};
 pub use money::Money;
 pub use outbound::{
     Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
