@@ -92,7 +92,9 @@ class Thrive:
 
     def oauth_session(self, scope: str | None = "api/all", method: str = "client_secret_post") -> OAuth2Session:
         settings = self.server.ready["thrive"]
-        return OAuth2Session(settings["client_id"], settings["client_secret"], scope=scope, token_endpoint_auth_method=method, token_endpoint=self.token_url)
+        # What it needs to fetch the next token by itself.
+        again = {"token_endpoint": self.token_url, "grant_type": "client_credentials"}
+        return OAuth2Session(settings["client_id"], settings["client_secret"], scope=scope, token_endpoint_auth_method=method, **again)
 
     def anonymous(self) -> Thrive:
         return self.authorized(requests.Session())
@@ -116,6 +118,10 @@ class Thrive:
         whole = path if base or path.startswith("/rest/") else V1 + path
         content = {} if body is None else {"json": body}
         return self.session.request(method, (base or self.base) + whole, params=query or None, timeout=SECONDS, allow_redirects=False, **content)
+
+    def hook(self, method: str, path: str = "", body: Any = None) -> requests.Response:
+        """Of the other host, below its /webhooks."""
+        return self.send(method, HOOKS + path, body, base=self.user_base)
 
     def json(self, method: str, path: str, body: Any = None, status: int = 200, **query: Any) -> Any:
         """The same, with an answer that must be of this status and JSON."""
@@ -228,6 +234,11 @@ def new_user(ref: str | None = None, **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def event(kind: str, **user: Any) -> dict[str, Any]:
+    """What a personnel system tells, as in the documentation's samples."""
+    return {"id": unique("UNIQUEREFERENCE"), "timestamp": "2020-03-09T22:18:26.625Z", "eventType": kind, "content": {"user": user}}
+
+
 def permissions(*granted: str, structure: bool = False) -> dict[str, dict[str, bool]]:
     """What an input may say: everything but what only an answer has."""
     groups = {"audienceManager": ("manageContent", "assignments"), "peopleManager": ("canViewLearnPage", "insights", "manage")}
@@ -321,6 +332,10 @@ def assert_token_error(answer: requests.Response, status: int, error: str | None
     assert error is None or body["error"] == error, body
 
 
+# The vendor's webhooks are set up by its support: that they can be subscribed to, and how, is Throng's own.
+HOOKS = f"{V1}/webhooks"
+
+
 @dataclass(frozen=True)
 class Target:
     """What an operation is aimed at; what it does not take is ignored, so that one story can be told about all of them."""
@@ -330,7 +345,7 @@ class Target:
     # Of a user who is a member and a manager of the child.
     ref: str
     user_id: str
-    webhook: str = "63f8c5361b9c80d3274be7ca"
+    webhook: str = NOWHERE
 
 
 NOTHING = Target(NOWHERE, NOWHERE, "nobody-of-this-reference", NOWHERE)
@@ -360,6 +375,17 @@ OPERATIONS: dict[str, Call] = {
     "suspend_user": lambda thrive, target: thrive.send("PATCH", f"{V2}/users/ref/{target.ref}/suspend", {}),
     "delete_user": lambda thrive, target: thrive.send("DELETE", f"{V2}/users/ref/{target.ref}"),
 }
+# On the other host.
+HOOK_OPERATIONS: dict[str, Call] = {
+    "create_webhook": lambda thrive, target: thrive.hook("POST", "", {"url": "http://127.0.0.1:9/nobody", "eventTypes": ["audience.moved"]}),
+    "list_webhooks": lambda thrive, target: thrive.hook("GET"),
+    "get_webhook": lambda thrive, target: thrive.hook("GET", f"/{target.webhook}"),
+    "delete_webhook": lambda thrive, target: thrive.hook("DELETE", f"/{target.webhook}"),
+    "provision_user": lambda thrive, target: thrive.hook("POST", "", event("user_updated", ref=target.ref, jobTitle=unique())),
+}
+ALL_OPERATIONS = {**OPERATIONS, **HOOK_OPERATIONS}
+# What is answered with another status than 200.
+SUCCESS = {"create_audience": CREATED, "create_user": CREATED, "create_webhook": CREATED}
 AUDIENCE_OPERATIONS = (
     "get_audience", "update_audience", "delete_audience", "list_members", "add_members", "replace_members", "remove_member",
     "list_managers", "add_managers", "replace_managers", "remove_manager",
@@ -368,6 +394,11 @@ USER_OPERATIONS = ("get_user", "get_user_by_ref", "update_user", "suspend_user",
 READS = ("list_audiences", "get_audience", "list_members", "list_managers", "list_users", "get_user", "get_user_by_ref")
 WRITES = tuple(name for name in OPERATIONS if name not in READS)
 AUDIENCE_WRITES = tuple(name for name in AUDIENCE_OPERATIONS if name in WRITES)
+
+
+def succeeding(*names: str) -> list[Any]:
+    """The same with the status of success of each."""
+    return [parameter for name in names for parameter in each(SUCCESS.get(name, 200), name)]
 
 
 def each(status: int, *names: str) -> list[Any]:

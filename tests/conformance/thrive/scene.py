@@ -11,7 +11,7 @@ from support import native
 from support.postgres import free_port
 from support.process import Throng
 
-from thrive.client import Target, Thrive, manager, unique
+from thrive.client import CREATED, Target, Thrive, manager, unique
 
 # A credential may be believed for so long after it was revoked.
 REVOKED_SECONDS = 5
@@ -20,12 +20,19 @@ LIMITS = ("thrive", "native", "criteo")
 
 
 def target_create(thrive: Thrive) -> Target:
-    """A structure, a child with one user who is a member and a manager of it, and a webhook: all new."""
+    """A structure, a child with one user who is a member and a manager of it: all new."""
     structure, user = thrive.structure(), thrive.user()
     child = thrive.audience(structure, members=[user["ref"]])
     answer = thrive.send("POST", f"/audiences/{child['id']}/managers", [manager(user["ref"], "assignments")])
     assert answer.status_code == 200, answer.text
     return Target(structure["id"], child["id"], user["ref"], user["id"])
+
+
+def webhook_create(thrive: Thrive, url: str = "http://127.0.0.1:9/nobody", **fields: Any) -> str:
+    """A webhook that wants what seldom happens, unless told otherwise; its id."""
+    answer = thrive.hook("POST", "", {"url": url, "eventTypes": ["audience.moved"], **fields})
+    assert answer.status_code == CREATED, answer.text
+    return answer.json()["id"]
 
 
 def structure_of(thrive: Thrive, control: str) -> tuple[dict[str, Any], dict[str, Any], int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from support.postgres import Cluster, create_database
 from support.process import Throng
 from support.waiting import wait_until
 from thrive import scene
-from thrive.client import OPERATIONS, SECONDS, Target, Thrive, assert_error, assert_token_error, cells, each
+from thrive.client import ALL_OPERATIONS, SECONDS, Target, Thrive, assert_error, assert_token_error, cells, each
 
 RECOVERY_SECONDS = 60
 LEAKS = ("sqlite", "postgres", "database disk image", "panicked", "connection refused", "os error", "127.0.0.1", ".rs")
@@ -41,7 +41,7 @@ def outage(engine: str, new_cluster: Callable[[], Cluster], demo: Callable[..., 
     cluster = new_cluster() if engine == "postgres" else None
     server = demo(*(["--database-url", create_database(cluster.url)] if cluster else []), data=folder)
     thrive = Thrive(server)
-    outage = Outage(thrive, {operation: scene.target_create(thrive) for operation in OPERATIONS})
+    outage = Outage(thrive, {operation: replace(scene.target_create(thrive), webhook=scene.webhook_create(thrive)) for operation in ALL_OPERATIONS})
     if cluster:
         cluster.stop()
     else:
@@ -65,9 +65,9 @@ def fails(call: Callable[[], requests.Response], what: str) -> requests.Response
     return answer
 
 
-@pytest.mark.parametrize("operation", each(500, *OPERATIONS))
+@pytest.mark.parametrize("operation", each(500, *ALL_OPERATIONS))
 def test_without_storage(outage: Outage, operation: str) -> None:
-    answer = fails(lambda: OPERATIONS[operation](outage.thrive, outage.targets[operation]), operation)
+    answer = fails(lambda: ALL_OPERATIONS[operation](outage.thrive, outage.targets[operation]), operation)
     assert_error(answer, 500)
     outage.thrive.server.assert_alive()
 

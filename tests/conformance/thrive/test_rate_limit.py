@@ -9,7 +9,7 @@ import requests
 
 from support.process import Throng
 from thrive import scene
-from thrive.client import NOTHING, OPERATIONS, SECONDS, Thrive, assert_error, assert_token_error, each
+from thrive.client import ALL_OPERATIONS, NOTHING, SECONDS, Thrive, assert_error, assert_token_error, each
 
 LIMIT = 5
 # Well above the limit, even if it is refilled while the calls go out.
@@ -32,9 +32,9 @@ def call_until_limited(call: Callable[[], requests.Response]) -> tuple[requests.
     raise AssertionError(f"{CALLS_MAX} calls and no 429")
 
 
-@pytest.mark.parametrize("operation", each(429, *OPERATIONS))
+@pytest.mark.parametrize("operation", each(429, *ALL_OPERATIONS))
 def test_too_many_calls(limited: Thrive, operation: str) -> None:
-    answer, _ = call_until_limited(lambda: OPERATIONS[operation](limited, NOTHING))
+    answer, _ = call_until_limited(lambda: ALL_OPERATIONS[operation](limited, NOTHING))
     assert_error(answer, 429)
 
 

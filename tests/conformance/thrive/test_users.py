@@ -241,8 +241,8 @@ def test_deleted(thrive: Thrive) -> None:
     child = thrive.audience(structure, members=[user["ref"]])
     assert_deleted(thrive.send("DELETE", f"{V2}/users/ref/{user['ref']}"))
     assert_error(thrive.send("GET", f"/users/ref/{user['ref']}"), 404)
-    for method, path in (("DELETE", ""), ("PATCH", ""), ("PATCH", "/suspend")):
-        assert_error(thrive.send(method, f"{V2}/users/ref/{user['ref']}{path}", None if method == "DELETE" else {}), 404)
+    for method, path, body in (("DELETE", "", None), ("PATCH", "", {"jobTitle": "Analyst"}), ("PATCH", "/suspend", {})):
+        assert_error(thrive.send(method, f"{V2}/users/ref/{user['ref']}{path}", body), 404)
     assert user["id"] not in {item["id"] for item in thrive.pages("/users")}
     assert user["ref"] not in thrive.members(child["id"]) and user["email"] not in {member["email"] for member in thrive.pages(f"/audiences/{child['id']}/members")}
     again = thrive.user(user["ref"], email=user["email"])
@@ -250,14 +250,14 @@ def test_deleted(thrive: Thrive) -> None:
 
 
 @pytest.mark.conformance(operation="delete_user", status=400)
-@pytest.mark.parametrize("path", ["/users/ref/", "/users/ref/%20"])
+@pytest.mark.parametrize("path", ["/users/ref/", "/users/ref/%ff"])
 def test_deleted_without_a_reference(thrive: Thrive, path: str) -> None:
     """The documentation's case of 400: the reference is missing."""
     assert_error(thrive.raw("DELETE", f"{V2}{path}"), 400)
 
 
 @pytest.mark.conformance(operation="get_user_by_ref", status=400)
-@pytest.mark.parametrize("path", ["/users/ref/", "/users/ref/%20", "/users/ref/%ff"])
+@pytest.mark.parametrize("path", ["/users/ref/", "/users/ref/%ff"])
 def test_asked_for_without_a_reference(thrive: Thrive, path: str) -> None:
     assert_error(thrive.raw("GET", path), 400)
 
