@@ -46,6 +46,11 @@ def structure_of(thrive: Thrive, control: str) -> tuple[dict[str, Any], dict[str
     return thrive.get(reference), thrive.get(child), structure
 
 
+def native_id(identifier: str) -> int:
+    """The native id of what Thrive names with 24 hexadecimal digits: workspace, kind, id."""
+    return int(identifier[10:], 16)
+
+
 def tenant(workspace: int) -> str:
     """The tenant id of a workspace."""
     digits = ""

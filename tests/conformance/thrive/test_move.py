@@ -158,10 +158,9 @@ def test_those_without_a_user_are_named_too(thrive: Thrive, people: list[str]) -
     """A hash that another protocol brought: there is nobody to name, and the counts are right all the same."""
     tree = Tree(thrive, people[:1])
     sibling = tree.sibling(people[0])
-    ids = {item["reference"]: item["id"] for item in native.call(thrive.server, "GET", "/audiences?limit=1000")["items"]}
     known, both = (hashlib.sha256(f"{unique()}@example.com".encode()).hexdigest() for _ in range(2))
-    native.call(thrive.server, "POST", f"/audiences/{ids[tree.child['reference']]}/members/add", {"kind": "email", "values": [known, both]})
-    native.call(thrive.server, "POST", f"/audiences/{ids[sibling['reference']]}/members/add", {"kind": "email", "values": [both]})
+    native.call(thrive.server, "POST", f"/audiences/{scene.native_id(tree.child['id'])}/members/add", {"kind": "email", "values": [known, both]})
+    native.call(thrive.server, "POST", f"/audiences/{scene.native_id(sibling['id'])}/members/add", {"kind": "email", "values": [both]})
     (added, _), (removed, failed) = moved(tree.move(), 207, tree.new)
     assert (len(added), len(removed), len(failed)) == (3, 1, 2)
     assert failed[people[0]] == STAYS and set(removed) | set(failed) == set(added)

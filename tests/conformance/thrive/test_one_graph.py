@@ -11,6 +11,7 @@ from criteo.client import Criteo, refused
 from criteo.client import unique as unique_name
 from support import native
 from support.process import Throng
+from thrive import scene
 from thrive.client import CREATED, Thrive, assert_audience, cells, manager, unique
 
 
@@ -141,8 +142,7 @@ def test_a_manager_is_a_person_with_an_account(thrive: Thrive) -> None:
     child, elsewhere = thrive.audience(structure, members=[member["ref"]]), thrive.audience(structure)
     account = native.account_create(thrive.server, email, password, "advertiser", verified=True)
     key = native.call(thrive.server, "POST", f"/accounts/{account['id']}/keys", {"label": unique("key"), "dialect": "native"})["secret"]
-    ids = {item["reference"]: item["id"] for item in native.call(thrive.server, "GET", "/audiences?limit=1000")["items"]}
-    path = f"/audiences/{ids[child['reference']]}/members"
+    path = f"/audiences/{scene.native_id(child['id'])}/members"
 
     def status(path: str) -> int:
         try:
@@ -155,7 +155,7 @@ def test_a_manager_is_a_person_with_an_account(thrive: Thrive) -> None:
     assert thrive.send("POST", f"/audiences/{child['id']}/managers", [manager(user["ref"], "canViewLearnPage")]).status_code == 200
     assert status(path) == 200
     assert [item["record"]["reference"] for item in native.call(thrive.server, "GET", path, token=key)["items"]] == [member["ref"]]
-    assert status(f"/audiences/{ids[elsewhere['reference']]}/members") == 403
+    assert status(f"/audiences/{scene.native_id(elsewhere['id'])}/members") == 403
     # To see is not to change.
     with pytest.raises(native.Refused) as caught:
         native.call(thrive.server, "POST", f"{path}/add", {"kind": "email", "values": ["a@example.com"]}, token=key)

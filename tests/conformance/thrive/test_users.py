@@ -90,7 +90,7 @@ def test_any_reference(thrive: Thrive, ref: str) -> None:
 
 @pytest.mark.conformance(operation="create_user", status=409)
 @LIST
-@pytest.mark.parametrize("field", ["ref", "email", "both", "email in another case"])
+@pytest.mark.parametrize("field", ["ref", "email", "both", "email in another case", "id as a ref", "email as a ref"])
 def test_what_somebody_else_has(thrive: Thrive, field: str) -> None:
     user = thrive.user()
     total = thrive.json("GET", "/users", perPage=1)["pagination"]["totalResults"]
@@ -101,6 +101,9 @@ def test_what_somebody_else_has(thrive: Thrive, field: str) -> None:
         body["email"] = user["email"]
     if field == "email in another case":
         body["email"] = user["email"].upper()
+    if field.endswith("as a ref"):
+        # A name of a member must not mean two people.
+        body["ref"] = user[field.partition(" ")[0]]
     assert_error(thrive.send("POST", f"{V2}/users", body), 409)
     assert thrive.json("GET", "/users", perPage=1)["pagination"]["totalResults"] == total
 

@@ -212,19 +212,15 @@ def test_each_webhook_for_itself(thrive: Thrive, receiver: Receiver, subscribe: 
         assert delivery.headers["x-hmac-signature"] == f"sha256={expected}"
 
 
-def native_id(thrive: Thrive, url: str) -> int:
-    (found,) = [item["id"] for item in native.call(thrive.server, "GET", "/webhooks?limit=1000")["items"] if item["url"] == url]
-    return found
-
-
 @SUBSCRIBED
 def test_replayed(thrive: Thrive, receiver: Receiver, subscribe: Subscribe) -> None:
     """What happened since a time is sent once more, on the operator's word."""
-    secret = subscribe(eventTypes=["audience.created"])["secret"]
+    webhook = subscribe(eventTypes=["audience.created"])
+    secret = webhook["secret"]
     first, second = thrive.structure(), thrive.structure()
     for structure in (first, second):
         receiver.wait_for(about(structure["id"]), "a new structure")
-    replayed = native.call(thrive.server, "POST", f"/webhooks/{native_id(thrive, receiver.url)}/replay", {"since": first["createdAt"]})
+    replayed = native.call(thrive.server, "POST", f"/webhooks/{scene.native_id(webhook['id'])}/replay", {"since": first["createdAt"]})
     assert replayed["queued"] >= 2
     for structure in (first, second):
         one, two = (verified(delivery, secret) for delivery in receiver.wait_for(about(structure["id"]), "a new structure, again", 2))
