@@ -46,6 +46,14 @@ def structure_of(thrive: Thrive, control: str) -> tuple[dict[str, Any], dict[str
     return thrive.get(reference), thrive.get(child), structure
 
 
+def smart_of(thrive: Thrive, child: dict[str, Any]) -> dict[str, Any]:
+    """A smart audience beside a child, of the same people. Made where the vendor makes them, in its own interface."""
+    reference, rule = unique("smart-"), {"audience": native_id(child["id"])}
+    body = {"structure": native_id(child["parent"]["id"]), "name": unique("smart "), "reference": reference, "rule": rule}
+    native.call(thrive.server, "POST", "/audiences", body)
+    return thrive.get(reference)
+
+
 def native_id(identifier: str) -> int:
     """The native id of what Thrive names with 24 hexadecimal digits: workspace, kind, id."""
     return int(identifier[10:], 16)

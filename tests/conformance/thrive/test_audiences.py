@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from support import native
 from support.waiting import wait_until
 from thrive import scene
 from thrive.client import CREATED, Target, Thrive, assert_audience, assert_deleted, assert_error, assert_page, cells, part, unique
@@ -249,16 +247,15 @@ def test_delete_a_structure_with_its_children(thrive: Thrive, people: list[str],
     assert thrive.get(structure["reference"]) == again
 
 
-@cells(200, "list_audiences", "get_audience")
-def test_a_smart_audience_is_shown(thrive: Thrive) -> None:
-    """Made where the vendor makes them, in its own interface; nobody's members are changed through the API."""
-    structure, child, native_id = scene.structure_of(thrive, "both")
-    audiences = native.call(thrive.server, "GET", f"/audiences?structure={native_id}")["items"]
-    reference = unique("smart-")
-    body: dict[str, Any] = {"structure": native_id, "name": unique("smart "), "reference": reference, "rule": {"audience": audiences[0]["id"]}}
-    native.call(thrive.server, "POST", "/audiences", body)
-    smart = thrive.get(reference)
+@cells(200, "list_audiences", "get_audience", "list_members")
+def test_a_smart_audience_is_shown(thrive: Thrive, people: list[str]) -> None:
+    """With the members that follow from its rule, and not as one that the API controls."""
+    structure = thrive.structure()
+    child = thrive.audience(structure, members=people[:2])
+    smart = scene.smart_of(thrive, child)
     assert_audience(smart, structure)
     assert (smart["type"], smart["apiControlled"]) == ("smart", False)
     assert smart["id"] in {item["id"] for item in thrive.pages("/audiences", apiControlled="false")}
-    assert thrive.members(smart["id"]) == thrive.members(child["id"])
+    assert thrive.members(smart["id"]) == set(people[:2])
+    thrive.add(child["id"], people[2])
+    assert thrive.members(smart["id"]) == set(people[:3])

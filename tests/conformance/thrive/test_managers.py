@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from typing import Any
 
 import pytest
@@ -207,3 +208,20 @@ def test_an_audience_of_the_console(thrive: Thrive, people: list[str]) -> None:
             assert_error(thrive.send(method, f"/audiences/{audience}/managers", [manager(people[0])]), 403)
         assert_error(thrive.send("DELETE", f"/audiences/{audience}/managers/{people[0]}"), 403)
         assert thrive.managers(audience) == []
+
+
+@ADD
+@REPLACE
+@LIST
+def test_two_changes_at_once_take_turns(thrive: Thrive, child: str, people: list[str]) -> None:
+    """Where the vendor might answer 409: four callers add and replace, and each is answered with success."""
+
+    def caller(number: int) -> list[int]:
+        own, names = Thrive(thrive.server), people[number * 2 : number * 2 + 2]
+        body = [manager(name, "insights") for name in names]
+        return [own.send("PATCH" if turn % 3 == 2 else "POST", f"/audiences/{child}/managers", body).status_code for turn in range(6)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as callers:
+        assert [status for statuses in callers.map(caller, range(4)) for status in statuses] == [200] * 24
+    # The last change of all was a replacement.
+    assert set(by_reference(thrive, child)) in [set(people[number * 2 : number * 2 + 2]) for number in range(4)]

@@ -279,9 +279,23 @@ def test_an_audience_of_the_console(thrive: Thrive, people: list[str]) -> None:
     assert thrive.members(structure["id"]) == {people[0]}
 
 
-@cells(200, "add_members", "replace_members", "remove_member", "list_members")
+@cells(409, "add_members", "replace_members", "remove_member")
+@LIST
+def test_a_smart_audience(thrive: Thrive, structure: dict[str, Any], people: list[str]) -> None:
+    """Nobody is put into it or taken out: its members follow from its rule, and it adds nobody to its structure."""
+    child = thrive.audience(structure, members=people[:2])
+    smart = scene.smart_of(thrive, child)
+    for method in ("POST", "PATCH"):
+        assert_error(put(thrive, method, smart["id"], [people[2]]), 409)
+    assert_error(thrive.send("DELETE", f"/audiences/{smart['id']}/members/{people[0]}"), 409)
+    assert thrive.members(smart["id"]) == thrive.members(structure["id"]) == set(people[:2])
+    thrive.delete(child["id"])
+    assert thrive.members(structure["id"]) == set()
+
+
+@cells(200, "add_members", "replace_members", "list_members")
 def test_two_changes_at_once_take_turns(thrive: Thrive, target: Target, hundred: list[str]) -> None:
-    """Where the vendor might answer 409: eight callers add, replace and remove. Each is answered with success, and what is
+    """Where the vendor might answer 409: eight callers add and replace. Each is answered with success, and what is
     there at the end is what one order of them leaves."""
     statuses: list[int] = []
 
