@@ -26,7 +26,8 @@ pub enum WebhookCommand {
     /// Make a webhook; its secret is printed this once
     Create {
         /// Where events are sent: https, or what the server's operator allows in outbound.allow
-        url: String,
+        #[arg(value_name = "URL")]
+        receiver: String,
         /// Send only this kind of event; every kind if absent; may be repeated
         #[arg(long, value_name = "EVENT", value_delimiter = ',')]
         event: Vec<String>,
@@ -66,11 +67,11 @@ const COLUMNS: &[&str] = &["id", "dialect", "url", "events", "created", "updated
 pub fn webhook(command: WebhookCommand) -> Result<()> {
     match command {
         WebhookCommand::Create {
-            url,
+            receiver,
             event,
             connection,
         } => {
-            let body = json!({"url": url, "events": event});
+            let body = json!({"url": receiver, "events": event});
             let made = Api::new(&connection)?.post("/webhooks", &body)?;
             say(&connection, &made, |made| shown_once(made, "is made"))
         }
