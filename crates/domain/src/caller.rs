@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use sets::Person;
+
 use crate::{
     account::AccountView,
     error::{Denied, Error, Result},
@@ -9,25 +11,34 @@ use crate::{
     permission::Permissions,
 };
 
-/// What a credential allows. [`Scope::Admin`] includes what stands before it.
+/// What a credential allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// See audiences, counts and whether somebody is a member.
     AudiencesRead,
     /// Make, change, fill and delete audiences.
     AudiencesWrite,
-    /// Make, list, delete and replay webhooks.
+    /// Make, change and delete structures.
+    StructuresWrite,
+    /// See who people are: their records.
+    PeopleRead,
+    /// Make, change and delete records of people.
+    PeopleWrite,
+    /// Have changes told to webhooks.
     Webhooks,
-    /// Administer the workspace: structures, credentials, conflicts, activity. Includes those above.
+    /// Administer the workspace: credentials, conflicts, activity. Includes all above.
     Admin,
     /// Make and list workspaces. Only credentials of the first workspace have it.
     Installation,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 5] = [
+    pub const ALL: [Scope; 8] = [
         Scope::AudiencesRead,
         Scope::AudiencesWrite,
+        Scope::StructuresWrite,
+        Scope::PeopleRead,
+        Scope::PeopleWrite,
         Scope::Webhooks,
         Scope::Admin,
         Scope::Installation,
@@ -37,6 +48,9 @@ impl Scope {
         match self {
             Scope::AudiencesRead => "audiences:read",
             Scope::AudiencesWrite => "audiences:write",
+            Scope::StructuresWrite => "structures:write",
+            Scope::PeopleRead => "people:read",
+            Scope::PeopleWrite => "people:write",
             Scope::Webhooks => "webhooks",
             Scope::Admin => "admin",
             Scope::Installation => "installation",
@@ -77,7 +91,7 @@ impl Scopes {
     }
 
     pub fn has(&self, scope: Scope) -> bool {
-        let implied = scope < Scope::Admin && self.0.contains(&Scope::Admin);
+        let implied = scope != Scope::Installation && self.0.contains(&Scope::Admin);
         implied || self.0.contains(&scope)
     }
 
@@ -129,6 +143,8 @@ pub struct Caller {
     pub permissions: Permissions,
     /// That account as it was when the request came in.
     pub operator: Option<Arc<AccountView>>,
+    /// The person behind an account that lacks a scope and may yet be a manager; see [`crate::Grants`].
+    pub(crate) manager: Option<Person>,
 }
 
 impl Caller {
@@ -143,6 +159,7 @@ impl Caller {
             session: None,
             permissions: Permissions::ALL,
             operator: None,
+            manager: None,
         }
     }
 
@@ -176,6 +193,22 @@ impl Caller {
             Some(operator) => self.session.is_some() || self.permissions == operator.rights(),
             None => true,
         }
+    }
+
+    /// The server itself: jobs, the demo.
+    pub(crate) fn is_server(&self) -> bool {
+        self.credential == 0 && self.account.is_none()
+    }
+
+    /// The same caller with no more scopes than these, as a token may say.
+    pub fn narrowed(mut self, scopes: &[Scope]) -> Caller {
+        let kept: Vec<Scope> = scopes
+            .iter()
+            .copied()
+            .filter(|scope| self.scopes.has(*scope))
+            .collect();
+        self.scopes = Scopes::new(&kept);
+        self
     }
 
     pub(crate) fn need_administrator(&self) -> Result<()> {

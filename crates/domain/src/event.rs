@@ -8,6 +8,7 @@ use sets::Set;
 use store::{Audience, EventRow, Tx};
 
 use crate::{
+    audience_change::Moved,
     error::{Error, Result},
     limits, webhook,
 };
@@ -80,7 +81,7 @@ pub struct EventData {
 }
 
 impl EventData {
-    pub(crate) fn of(audience: &Audience) -> EventData {
+    fn of(audience: &Audience) -> EventData {
         EventData {
             audience: audience.id,
             structure: audience.structure,
@@ -92,7 +93,7 @@ impl EventData {
     }
 
     /// With who came and went.
-    pub(crate) fn people(self, added: &Set, removed: &Set) -> EventData {
+    fn people(self, added: &Set, removed: &Set) -> EventData {
         EventData {
             added: added.len(),
             removed: removed.len(),
@@ -138,23 +139,60 @@ impl Event {
     }
 }
 
-/// Tells every webhook that wants to know, within the command that makes it happen: one event, and one item of the outbox
-/// for each of them. Where none wants to know, this costs one query and leaves nothing.
-pub(crate) fn emit(tx: &mut Tx<'_, '_>, kind: EventKind, data: &EventData) -> Result<()> {
-    emit_with(tx, kind, || data.clone())
+/// What happened to a structure or audience, for [`announce`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Happening<'a> {
+    Created,
+    Updated,
+    Moved(&'a Moved),
+    /// With so many members.
+    Deleted(u64),
+    /// These came in and those went out.
+    Members(&'a Set, &'a Set),
+    Managers,
 }
 
-/// [`emit`], for data that is only worth making where somebody wants it.
-pub(crate) fn emit_with(
+impl Happening<'_> {
+    fn kind(self) -> EventKind {
+        match self {
+            Happening::Created => EventKind::AudienceCreated,
+            Happening::Updated => EventKind::AudienceUpdated,
+            Happening::Moved(_) => EventKind::AudienceMoved,
+            Happening::Deleted(_) => EventKind::AudienceDeleted,
+            Happening::Members(..) => EventKind::MembersChanged,
+            Happening::Managers => EventKind::ManagersChanged,
+        }
+    }
+
+    fn data(self, audience: &Audience) -> EventData {
+        let data = EventData::of(audience);
+        match self {
+            Happening::Created | Happening::Updated | Happening::Managers => data,
+            Happening::Moved(moved) => EventData {
+                from: Some(moved.from),
+                to: Some(moved.to),
+                ..data.people(&moved.joined, &moved.left)
+            },
+            Happening::Deleted(removed) => EventData { removed, ..data },
+            Happening::Members(came, went) => data.people(came, went),
+        }
+    }
+}
+
+/// Tells every webhook that wants to know, within the command that makes it happen: one event, and one item of the outbox
+/// for each of them. Where none wants to know, this costs one query and leaves nothing. Of a move, who came and went are
+/// those who joined the new structure and left the old one.
+pub(crate) fn announce(
     tx: &mut Tx<'_, '_>,
-    kind: EventKind,
-    data: impl FnOnce() -> EventData,
+    happening: Happening<'_>,
+    audience: &Audience,
 ) -> Result<()> {
+    let kind = happening.kind();
     let listening = webhook::listening(tx, kind)?;
     if listening.is_empty() {
         return Ok(());
     }
-    let data = serde_json::to_vec(&data()).map_err(Error::internal)?;
+    let data = serde_json::to_vec(&happening.data(audience)).map_err(Error::internal)?;
     let event = store::event_insert(tx, kind.as_str(), &data)?;
     for listener in &listening {
         listener.queue(tx, kind, event)?;

@@ -12,18 +12,23 @@ pub enum IdKind {
     Group = 4,
     Consent = 5,
     Activity = 6,
+    Record = 7,
+    /// The number of a person.
+    Person = 8,
     Webhook = 9,
     Event = 10,
 }
 
 impl IdKind {
-    const ALL: [IdKind; 8] = [
+    const ALL: [IdKind; 10] = [
         IdKind::Credential,
         IdKind::Audience,
         IdKind::Account,
         IdKind::Group,
         IdKind::Consent,
         IdKind::Activity,
+        IdKind::Record,
+        IdKind::Person,
         IdKind::Webhook,
         IdKind::Event,
     ];

@@ -19,6 +19,7 @@ mod import;
 mod import_file;
 mod import_state;
 mod interrupt;
+mod job_worker;
 mod key;
 mod layers;
 mod listener;

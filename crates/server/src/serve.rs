@@ -8,6 +8,7 @@ use crate::{
     failure::{Exit, Result},
     first_start::{first_start, welcome},
     interrupt::Signals,
+    job_worker,
     layers::App,
     listener::{self, Bound, Limits},
     logging,
@@ -53,6 +54,7 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
+    let jobs = tokio::spawn(job_worker::run(domain.clone()));
     let worker = OutboxWorker::start(domain.clone(), mailer(config, &store)?);
     let app = App::new(domain, config);
     tracing::info!(
@@ -80,6 +82,8 @@ pub async fn run(
         tracing::warn!("some requests did not finish in time and were cut off");
     }
     sweep.abort();
+    // A step under way is whole or not at all; the next start goes on.
+    jobs.abort();
     worker.stop().await;
     start::close(store).await?;
     tracing::info!("stopped");

@@ -7,9 +7,10 @@ use crate::{
     connection::{Connection, Mode},
     consent, credential, event,
     folder::DatabaseUrl,
-    head, idempotency, identity, installation, keys, ledger, migrations, outbox, session, throttle,
+    head, idempotency, identity, installation, job, keys, ledger, manager, migrations, outbox,
+    record, session, throttle,
     value::{Param, Value},
-    verify, webhook, workspace,
+    verify, verify_rows, webhook, workspace,
 };
 
 const STATEMENTS: &[(&str, &[&str])] = &[
@@ -26,13 +27,17 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
     ("installation", installation::STATEMENTS),
+    ("job", job::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("ledger", ledger::STATEMENTS),
+    ("manager", manager::STATEMENTS),
     ("migrations", migrations::STATEMENTS),
+    ("record", record::STATEMENTS),
     ("session", session::STATEMENTS),
     ("throttle", throttle::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
+    ("verify_rows", verify_rows::STATEMENTS),
     ("webhook", webhook::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];
@@ -131,6 +136,7 @@ fn every_statement_of_a_noun_is_in_its_list() {
                     | "POSTGRES_STORAGE"
                     | "FIRST"
                     | "ACCOUNTS"
+                    | "TREE"
                     | "WEBHOOKS"
             )
         }) {

@@ -32,20 +32,15 @@ async fn webhook(domain: &Domain, events: &[EventKind]) -> (i64, String) {
 }
 
 async fn structure(domain: &Domain) -> i64 {
-    let new = StructureNew {
-        name: "Shop".into(),
-        reference: None,
-    };
+    let new = StructureNew::new("Shop");
     let made = domain.structure_create(&context("structure"), new).await;
     made.expect("a structure").id
 }
 
 fn named(structure: i64, name: &str) -> AudienceNew {
     AudienceNew {
-        structure,
-        name: name.into(),
-        description: None,
         reference: Some(format!("ref-{name}")),
+        ..AudienceNew::new(structure, name)
     }
 }
 
@@ -489,10 +484,7 @@ async fn webhooks_need_their_scope_and_stay_within_their_workspace() {
             assert_eq!(missing, Err(Error::NotFound("webhook")));
         }
         // What happens there is not told here.
-        let new = StructureNew {
-            name: "Theirs".into(),
-            reference: None,
-        };
+        let new = StructureNew::new("Theirs");
         let theirs = domain.structure_create(&context, new).await;
         let theirs = theirs.expect("a structure").id;
         let made = domain
