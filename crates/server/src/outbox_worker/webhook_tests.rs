@@ -155,16 +155,12 @@ impl House {
 
     /// Makes an audience, in a structure of its own; answers its id.
     async fn audience(&self, name: &str) -> i64 {
-        let structure = StructureNew {
-            name: name.into(),
-            reference: None,
-        };
+        let structure = StructureNew::new(name);
         let structure = self.domain.structure_create(&context("s"), structure).await;
+        let structure = structure.expect("a structure").id;
         let new = AudienceNew {
-            structure: structure.expect("a structure").id,
-            name: name.into(),
-            description: None,
             reference: Some(format!("ref-{name}")),
+            ..AudienceNew::new(structure, name)
         };
         let made = self
             .domain
