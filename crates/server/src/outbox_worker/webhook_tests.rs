@@ -131,9 +131,16 @@ impl Receiver {
     }
 }
 
-/// A house whose operator allows this machine, or nothing.
+/// A house whose operator allows this machine, or nothing, with a structure that was there before anybody listened.
 async fn hooked(allowed: Allowed) -> House {
-    house_with(Arc::new(HttpClient::new(allowed))).await
+    let house = house_with(Arc::new(HttpClient::new(allowed))).await;
+    let structure = StructureNew::new("Shop");
+    let made = house
+        .domain
+        .structure_create(&context("s"), structure)
+        .await;
+    made.expect("a structure");
+    house
 }
 
 fn context(request: &str) -> Context {
@@ -153,11 +160,11 @@ impl House {
         (webhook.id, secret)
     }
 
-    /// Makes an audience, in a structure of its own; answers its id.
+    /// Makes an audience in the structure; answers its id.
     async fn audience(&self, name: &str) -> i64 {
-        let structure = StructureNew::new(name);
-        let structure = self.domain.structure_create(&context("s"), structure).await;
-        let structure = structure.expect("a structure").id;
+        let caller = Caller::server(1);
+        let structures = self.domain.structure_list(&caller, 0, 1).await;
+        let structure = structures.expect("lists")[0].id;
         let new = AudienceNew {
             reference: Some(format!("ref-{name}")),
             ..AudienceNew::new(structure, name)
