@@ -73,8 +73,9 @@ async fn a_webhook_is_made_listed_rotated_and_deleted() {
 async fn a_replay_says_how_much_is_queued() {
     let server = Server::start().await;
     let admin = server.admin().await;
+    let structure = admin.structure("Shop").await;
     let id = made(&admin, url()).await["id"].clone();
-    admin.pair().await;
+    admin.audience(structure, "Readers").await;
     let told = server.domain.webhook_claim(10).await.expect("claims");
     assert_eq!(told.len(), 1);
     assert_eq!(
