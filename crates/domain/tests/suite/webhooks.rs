@@ -220,7 +220,7 @@ async fn two_secrets_sign_while_one_follows_the_other() {
         house.clock.advance(DAY - Duration::from_millis(1));
         assert_eq!(secrets("two").await.len(), 2);
         house.clock.advance(Duration::from_millis(1));
-        assert_eq!(secrets("three").await, [second.clone()]);
+        assert_eq!(secrets("three").await, std::slice::from_ref(&second));
         let sweep = domain.webhook_sweep(1).await;
         sweep.expect("sweeps");
         let third = domain.webhook_rotate(&context("again"), id).await;

@@ -131,11 +131,14 @@ impl Receiver {
     }
 }
 
-/// A house whose operator allows this machine, or nothing.
+/// A house whose operator allows this machine, or nothing, with a structure that was there before anybody listened.
 async fn hooked(allowed: Allowed) -> House {
     let house = house_with(Arc::new(HttpClient::new(allowed))).await;
-    let shop = StructureNew::new("Shop");
-    let made = house.domain.structure_create(&context("shop"), shop).await;
+    let structure = StructureNew::new("Shop");
+    let made = house
+        .domain
+        .structure_create(&context("s"), structure)
+        .await;
     made.expect("a structure");
     house
 }
@@ -157,11 +160,11 @@ impl House {
         (webhook.id, secret)
     }
 
-    /// Makes an audience in the house's structure, which was there before anybody listened; answers its id.
+    /// Makes an audience in the structure; answers its id.
     async fn audience(&self, name: &str) -> i64 {
         let caller = Caller::server(1);
         let structures = self.domain.structure_list(&caller, 0, 1).await;
-        let structure = structures.expect("structures")[0].id;
+        let structure = structures.expect("lists")[0].id;
         let new = AudienceNew {
             reference: Some(format!("ref-{name}")),
             ..AudienceNew::new(structure, name)

@@ -201,6 +201,7 @@ fn webhooks_are_kept_from_the_command_line() {
     let value =
         |arguments: &[&str]| -> Value { serde_json::from_str(&say(arguments)).expect("JSON") };
 
+    let structure = value(&["structure", "create", "Hooked", "--json"])["id"].to_string();
     let made = value(&[
         "webhook",
         "create",
@@ -220,7 +221,6 @@ fn webhooks_are_kept_from_the_command_line() {
 
     let other = value(&["webhook", "list", "--json"])[1]["id"].to_string();
     assert!(say(&["webhook", "delete", &other]).contains("is deleted"));
-    let structure = value(&["structure", "create", "Hooked", "--json"])["id"].to_string();
     say(&["audience", "create", "Fans", "--structure", &structure]);
     let since = ["--since", "2026-01-01T00:00:00Z", "--json"];
     let replayed = value(&[&["webhook", "replay", &id], &since[..]].concat());
