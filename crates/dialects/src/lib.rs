@@ -1,20 +1,25 @@
 //! The wire protocols that the server speaks, a folder each. They translate between a protocol and the domain's verbs and
 //! decide nothing: a handler parses, calls one verb, renders.
 //!
-//! Shared by all: reading a body within limits ([`body`]), writing CSV (`csv`), what surrounds a request ([`request`]), and
-//! the prefixes and host names that name a workspace ([`mount`]).
+//! Shared by all: reading a body within limits ([`body`]) and a time (`time`), writing CSV (`csv`), what surrounds a request
+//! ([`request`]), who comes with OAuth 2 or Basic (`oauth`), quotas (`rate`), and the prefixes and host names that name a
+//! workspace ([`mount`]).
 
 pub mod a2;
 pub mod body;
 pub mod criteo;
 mod csv;
+mod form;
 pub mod limits;
 pub mod mount;
 pub mod native;
+mod oauth;
 pub mod opendatasoft;
 pub mod pages;
 mod panic;
+mod rate;
 pub mod request;
+mod time;
 
 /// The dialects for which a credential can be made.
 pub const DIALECTS: &[&str] = &[
