@@ -134,6 +134,7 @@ impl Domain {
                     tx,
                     &Caller::server(workspace),
                     structure,
+                    crate::tree::Act::See,
                     crate::audience::STRUCTURE,
                 )
                 .map_err(|error| match error {
@@ -162,7 +163,7 @@ impl Domain {
                 account: None,
                 permissions: None,
             };
-            store::credential_insert(tx, &credential, dialect == NATIVE)?;
+            store::credential_insert(tx, &credential)?;
             store::activity_insert(tx, Some(credential.id), &format!("dialect={dialect}"))?;
             Ok(Verdict::Done(CredentialSecret {
                 credential: view(workspace, credential),
@@ -233,6 +234,21 @@ impl Domain {
         client_id: &str,
         client_secret: &str,
     ) -> Result<AccessToken> {
+        let life_s = self.token_life_s();
+        self.token_issue_noted(mount, dialect, (client_id, client_secret), life_s, None)
+            .await
+    }
+
+    /// [`Self::token_issue`] for so many seconds, with what the dialect wants to find in the token again. `client` is its id
+    /// and its secret.
+    pub async fn token_issue_noted(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        (client_id, client_secret): (&str, &str),
+        life_s: u64,
+        note: Option<&str>,
+    ) -> Result<AccessToken> {
         let id = DialectId::from_hex(client_id).filter(|id| id.kind == IdKind::Credential);
         let id = id
             .filter(|_| secret::well_formed(client_secret))
@@ -247,13 +263,8 @@ impl Domain {
             return Err(BAD_CREDENTIAL);
         }
         self.note_use(id.workspace, &credential);
-        self.tokens().issue(
-            dialect,
-            id.workspace,
-            id.id,
-            self.now_ms(),
-            self.token_life_s(),
-        )
+        self.tokens()
+            .issue(dialect, id.workspace, id.id, self.now_ms(), life_s, note)
     }
 
     /// The caller behind an access token of [`Self::token_issue`].
@@ -263,6 +274,17 @@ impl Domain {
         dialect: &str,
         token: &str,
     ) -> Result<Caller> {
+        let (caller, _) = self.caller_by_noted_token(mount, dialect, token).await?;
+        Ok(caller)
+    }
+
+    /// [`Self::caller_by_access_token`] with what the dialect noted in the token.
+    pub async fn caller_by_noted_token(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        token: &str,
+    ) -> Result<(Caller, String)> {
         let claims: Claims = self
             .tokens()
             .verify(&[dialect], token, self.now_ms())
@@ -275,7 +297,25 @@ impl Domain {
                 Error::Unauthenticated(_) => BAD_TOKEN,
                 error => error,
             })?;
-        self.caller_of(claims.ws, &credential).await
+        let caller = self.caller_of(claims.ws, &credential).await?;
+        Ok((caller, claims.note.unwrap_or_default()))
+    }
+
+    /// The caller behind a secret that is sent as it is, with the workspace that it must belong to.
+    pub async fn caller_by_tenant_secret(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        workspace: i64,
+        secret: &str,
+    ) -> Result<Caller> {
+        if mount.workspace.is_some_and(|named| named != workspace) {
+            return Err(BAD_CREDENTIAL);
+        }
+        let tenant = Mount {
+            workspace: Some(workspace),
+        };
+        self.caller_by_secret(tenant, dialect, secret).await
     }
 
     /// The caller behind a native API token.
@@ -442,6 +482,7 @@ fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {
             Permissions::NONE
         },
         operator: None,
+        manager: None,
     })
 }
 

@@ -1,39 +1,68 @@
 //! Structures and audiences: their names, who may see them, and how many people they hold.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use serde::{Deserialize, Serialize};
 use store::{Audience, AudienceKind, Control, Read, Sql, Tx, Verdict};
 
 use crate::{
+    announce::{Happening, announce},
     caller::{Caller, Context, Scope},
     error::{Denied, Error, Field, Result},
+    id::IdKind,
     identifier::{self, Kind},
     limits,
+    manager::managed,
+    rule::{self, Rule},
     service::Domain,
+    tree::{self, Act, AudienceRef, controlled, own_id},
 };
 
 /// A structure to be made: a root that owns audiences.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StructureNew {
     pub name: String,
     pub reference: Option<String>,
+    /// Who may write to it and its audiences.
+    pub control: Control,
+    /// Whether no two of its audiences may have the same name.
+    pub unique_names: bool,
+}
+
+impl StructureNew {
+    /// One that API and console may write to, whose audiences have names of their own.
+    pub fn new(name: impl Into<String>) -> StructureNew {
+        StructureNew {
+            name: name.into(),
+            reference: None,
+            control: Control::Both,
+            unique_names: true,
+        }
+    }
 }
 
 /// An audience to be made in a structure.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudienceNew {
     pub structure: i64,
     pub name: String,
     pub description: Option<String>,
     pub reference: Option<String>,
+    /// Makes it a smart one.
+    pub rule: Option<Rule>,
 }
 
-/// What may be changed of an audience or structure; what is absent stays.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct AudienceChange {
-    pub name: Option<String>,
-    /// `Some(None)` clears it.
-    pub description: Option<Option<String>>,
-    pub reference: Option<Option<String>>,
+impl AudienceNew {
+    /// A manual one without description and reference.
+    pub fn new(structure: i64, name: impl Into<String>) -> AudienceNew {
+        AudienceNew {
+            structure,
+            name: name.into(),
+            description: None,
+            reference: None,
+            rule: None,
+        }
+    }
 }
 
 /// How many people an audience holds; each number is exact.
@@ -46,11 +75,19 @@ pub struct AudienceCounts {
     pub with_email_matched: u64,
 }
 
-/// An audience with its counts.
+/// An audience with its counts; of a structure, those of its people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     pub audience: Audience,
     pub counts: AudienceCounts,
+}
+
+/// A structure or audience where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    pub audience: Audience,
+    /// The structure of an audience.
+    pub parent: Option<Audience>,
 }
 
 /// A trimmed name of 1 to 255 characters without control characters.
@@ -80,7 +117,7 @@ pub(crate) fn valid_name(field: &'static str, name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-fn valid_description(description: Option<String>) -> Result<Option<String>> {
+pub(crate) fn valid_description(description: Option<String>) -> Result<Option<String>> {
     let Some(text) = description else {
         return Ok(None);
     };
@@ -102,7 +139,7 @@ fn valid_description(description: Option<String>) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-fn valid_reference(reference: Option<String>) -> Result<Option<String>> {
+pub(crate) fn valid_reference(reference: Option<String>) -> Result<Option<String>> {
     let Some(text) = reference else {
         return Ok(None);
     };
@@ -128,29 +165,29 @@ fn taken(name: &'static str, text: &str) -> Error {
     })
 }
 
-/// The audience or structure, if the caller may touch it: unknown is *not found*, outside the portfolio is *forbidden*.
+/// The audience or structure, if the caller may do this to it: unknown is *not found*, outside the portfolio is *forbidden*.
 pub(crate) fn find(
     sql: &mut dyn Sql,
     caller: &Caller,
     id: i64,
+    act: Act,
     noun: &'static str,
 ) -> Result<Audience> {
-    let audience = store::audience_get(sql, id)?.ok_or(Error::NotFound(noun))?;
+    let audience = tree::reach(sql, caller, &AudienceRef::Id(id), act, noun)?;
     if (audience.kind == AudienceKind::Structure) != (noun == STRUCTURE) {
         return Err(Error::NotFound(noun));
     }
-    caller.need_structure(audience.structure)?;
     Ok(audience)
 }
 
 pub(crate) const STRUCTURE: &str = "structure";
 pub(crate) const AUDIENCE: &str = "audience";
 
-fn name_free(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
+pub(crate) fn name_free(sql: &mut dyn Sql, audience: &Audience) -> Result<()> {
     if !audience.unique_names || audience.kind == AudienceKind::Structure {
         return Ok(());
     }
-    match store::audience_by_name(tx, audience.structure, &audience.name)? {
+    match store::audience_by_name(sql, audience.structure, &audience.name)? {
         Some(other) if other.id != audience.id => Err(taken(
             "name",
             "Another audience of the structure has this name.",
@@ -159,11 +196,19 @@ fn name_free(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
     }
 }
 
-fn reference_free(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
+/// A reference that reads as an id would name two nouns at once, now or one day.
+pub(crate) fn reference_free(sql: &mut dyn Sql, audience: &Audience) -> Result<()> {
     let Some(reference) = &audience.reference else {
         return Ok(());
     };
-    match store::audience_by_reference(tx, reference)? {
+    let as_id = own_id(sql.workspace(), reference, IdKind::Audience);
+    if as_id.is_some_and(|id| id != audience.id) {
+        return Err(taken(
+            "reference",
+            "This reference is the id of an audience.",
+        ));
+    }
+    match store::audience_by_reference(sql, reference)? {
         Some(other) if other.id != audience.id => {
             Err(taken("reference", "Another audience has this reference."))
         }
@@ -186,14 +231,16 @@ fn room(tx: &mut Tx<'_, '_>) -> Result<()> {
 }
 
 impl Domain {
-    /// Makes a structure. Needs the scope admin.
+    /// Makes a structure. Needs the scope structures:write and every structure.
     pub async fn structure_create(&self, context: &Context, new: StructureNew) -> Result<Audience> {
-        context.caller.need(Scope::Admin)?;
+        context.caller.need(Scope::StructuresWrite)?;
         context.caller.need_every_structure()?;
+        controlled(&context.caller, new.control)?;
         let (name, reference) = (
             valid_name("name", &new.name)?,
             valid_reference(new.reference)?,
         );
+        let (control, unique_names) = (new.control, new.unique_names);
         self.command(context, "structure_create", 1, move |tx| {
             room(tx)?;
             let id = tx.next_id();
@@ -205,13 +252,15 @@ impl Domain {
                 name: name.clone(),
                 description: None,
                 reference: reference.clone(),
-                control: Control::Both,
-                unique_names: true,
+                control,
+                unique_names,
                 created: tx.meta().time,
                 updated: tx.meta().time,
+                rule: None,
             };
             reference_free(tx, &structure)?;
             store::audience_insert(tx, &structure)?;
+            announce(tx, Happening::Created, &structure)?;
             store::activity_insert(tx, Some(id), "")?;
             Ok(Verdict::Done(structure))
         })
@@ -229,86 +278,53 @@ impl Domain {
         let (caller, limit) = (caller.clone(), limit.clamp(1, limits::PAGE_ITEMS_MAX));
         self.store()
             .read(caller.workspace, move |read| {
-                let mut found: Vec<Audience> = Vec::new();
-                let mut after = after;
-                loop {
-                    let page = store::structures_page(read, after, limits::PAGE_ITEMS_MAX as i64)?;
-                    let Some(last) = page.last() else {
-                        return Ok(found);
-                    };
-                    after = last.id;
-                    found.extend(
-                        page.into_iter()
-                            .filter(|structure| caller.portfolio.has(structure.id)),
-                    );
-                    if found.len() >= limit {
-                        found.truncate(limit);
-                        return Ok(found);
-                    }
-                }
+                structures(read, &caller, after, limit)
             })
             .await
     }
 
     pub async fn structure_get(&self, caller: &Caller, id: i64) -> Result<Audience> {
-        caller.need(Scope::AudiencesRead)?;
-        let caller = caller.clone();
+        let caller = self.acting(caller, Act::See).await?;
         self.store()
             .read(caller.workspace, move |read| {
-                find(read, &caller, id, STRUCTURE)
+                find(read, &caller, id, Act::See, STRUCTURE)
             })
             .await
     }
 
-    /// Changes a structure's name or reference. Needs the scope admin.
-    pub async fn structure_update(
-        &self,
-        context: &Context,
-        id: i64,
-        change: AudienceChange,
-    ) -> Result<Audience> {
-        context.caller.need(Scope::Admin)?;
-        self.update(context, "structure_update", id, STRUCTURE, change)
-            .await
-    }
-
-    /// Deletes a structure that has no audiences. Needs the scope admin.
-    pub async fn structure_delete(&self, context: &Context, id: i64) -> Result<()> {
-        context.caller.need(Scope::Admin)?;
-        let caller = context.caller.clone();
-        self.command(context, "structure_delete", 1, move |tx| {
-            find(tx, &caller, id, STRUCTURE)?;
-            if store::audiences_count(tx, Some(id))? > 0 {
-                return Err(Error::Conflict(
-                    "The structure still has audiences: delete them first.",
-                ));
-            }
-            delete(tx, id)
-        })
-        .await
-    }
-
     /// Makes an audience. A structure that is unknown or outside the portfolio is *forbidden*, so that nobody learns
-    /// which ids exist.
+    /// which ids exist. An audience as the structure is *invalid*.
     pub async fn audience_create(&self, context: &Context, new: AudienceNew) -> Result<Audience> {
-        context.caller.need(Scope::AudiencesWrite)?;
-        context.caller.need_structure(new.structure)?;
+        let caller = self.acting(&context.caller, Act::Change).await?;
+        if caller.manager.is_none() {
+            caller.need_structure(new.structure)?;
+        }
         let (name, reference) = (
             valid_name("name", &new.name)?,
             valid_reference(new.reference)?,
         );
         let description = valid_description(new.description)?;
-        let structure = new.structure;
+        let rule = new.rule.as_ref().map(rule::valid).transpose()?;
+        let (structure, parsed) = (new.structure, new.rule);
         self.command(context, "audience_create", 1, move |tx| {
-            let root = store::audience_get(tx, structure)?
-                .filter(|root| root.kind == AudienceKind::Structure)
-                .ok_or(Error::Forbidden(Denied::Structure))?;
+            let root =
+                store::audience_get(tx, structure)?.ok_or(Error::Forbidden(Denied::Structure))?;
+            tree::may(tx, &caller, &root, Act::Change)?;
+            if root.kind != AudienceKind::Structure {
+                return Err(not_a_structure("structure"));
+            }
+            if let Some(rule) = &parsed {
+                rule::known(tx, &caller, rule)?;
+            }
             room(tx)?;
             let audience = Audience {
                 id: tx.next_id(),
                 structure,
                 parent: Some(structure),
-                kind: AudienceKind::Manual,
+                kind: match &rule {
+                    Some(_) => AudienceKind::Smart,
+                    None => AudienceKind::Manual,
+                },
                 name: name.clone(),
                 description: description.clone(),
                 reference: reference.clone(),
@@ -316,17 +332,20 @@ impl Domain {
                 unique_names: root.unique_names,
                 created: tx.meta().time,
                 updated: tx.meta().time,
+                rule: rule.clone(),
             };
             name_free(tx, &audience)?;
             reference_free(tx, &audience)?;
             store::audience_insert(tx, &audience)?;
+            announce(tx, Happening::Created, &audience)?;
             store::activity_insert(tx, Some(audience.id), "")?;
             Ok(Verdict::Done(audience))
         })
         .await
     }
 
-    /// Audiences with `id > after` in order of id, with exact counts: of one structure, or of the whole portfolio.
+    /// Audiences with `id > after` in order of id, with exact counts: of one structure, or of the whole portfolio. For a
+    /// manager without the scope, those that they manage.
     pub async fn audience_list(
         &self,
         caller: &Caller,
@@ -334,11 +353,11 @@ impl Domain {
         after: i64,
         limit: usize,
     ) -> Result<Vec<Counted>> {
-        caller.need(Scope::AudiencesRead)?;
-        if let Some(structure) = structure {
+        let caller = self.acting(caller, Act::See).await?;
+        if let Some(structure) = structure.filter(|_| caller.manager.is_none()) {
             caller.need_structure(structure)?;
         }
-        let caller = caller.clone();
+        let domain = self.clone();
         self.store()
             .read(caller.workspace, move |read| {
                 if let Some(structure) = structure {
@@ -347,112 +366,181 @@ impl Domain {
                         .ok_or(Error::Forbidden(Denied::Structure))?;
                 }
                 let found = page(read, &caller, structure, after, limit)?;
-                let counter = Counter::new(read);
-                Ok(found
-                    .into_iter()
-                    .map(|audience| Counted {
-                        counts: counter.count(read, audience.id),
-                        audience,
-                    })
-                    .collect())
+                domain.counted(read, found)
+            })
+            .await
+    }
+
+    /// Structures with `id > after` with the counts of their people; or the audiences of the structure `parent`.
+    pub async fn tree_list(
+        &self,
+        caller: &Caller,
+        parent: Option<i64>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Counted>> {
+        if parent.is_some() {
+            return self.audience_list(caller, parent, after, limit).await;
+        }
+        caller.need(Scope::AudiencesRead)?;
+        let (domain, caller) = (self.clone(), caller.clone());
+        let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX);
+        self.store()
+            .read(caller.workspace, move |read| {
+                let found = structures(read, &caller, after, limit)?;
+                domain.counted(read, found)
+            })
+            .await
+    }
+
+    /// Structures and audiences of the caller's portfolio by the number of their place, in order of id, and how many
+    /// there are. Needs every structure.
+    pub async fn audience_pages(
+        &self,
+        caller: &Caller,
+        query: TreeQuery,
+        offset: u64,
+        limit: usize,
+    ) -> Result<(Vec<Placed>, u64)> {
+        caller.need(Scope::AudiencesRead)?;
+        caller.need_every_structure()?;
+        let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64;
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        self.store()
+            .read(caller.workspace, move |read| {
+                let total = store::tree_count(read, query)?;
+                let found = store::tree_page(read, query, offset, limit)?;
+                Ok((placed(read, found)?, total))
+            })
+            .await
+    }
+
+    /// A structure or audience and where it is.
+    pub async fn audience_find(&self, caller: &Caller, reference: AudienceRef) -> Result<Placed> {
+        let caller = self.acting(caller, Act::See).await?;
+        self.store()
+            .read(caller.workspace, move |read| {
+                let audience = tree::reach(read, &caller, &reference, Act::See, AUDIENCE)?;
+                place(read, audience)
+            })
+            .await
+    }
+
+    /// A structure or audience with its counts, and where it is.
+    pub async fn audience_counted(
+        &self,
+        caller: &Caller,
+        reference: AudienceRef,
+    ) -> Result<(Counted, Option<Audience>)> {
+        let caller = self.acting(caller, Act::See).await?;
+        let domain = self.clone();
+        self.store()
+            .read(caller.workspace, move |read| {
+                let audience = tree::reach(read, &caller, &reference, Act::See, AUDIENCE)?;
+                let Placed { audience, parent } = place(read, audience)?;
+                let counts = domain.counts(read, &Counter::new(read), &audience)?;
+                Ok((Counted { audience, counts }, parent))
             })
             .await
     }
 
     pub async fn audience_get(&self, caller: &Caller, id: i64) -> Result<Counted> {
-        caller.need(Scope::AudiencesRead)?;
-        let caller = caller.clone();
+        let caller = self.acting(caller, Act::See).await?;
+        let domain = self.clone();
         self.store()
             .read(caller.workspace, move |read| {
-                let audience = find(read, &caller, id, AUDIENCE)?;
-                Ok(Counted {
-                    counts: Counter::new(read).count(read, id),
-                    audience,
-                })
+                let audience = find(read, &caller, id, Act::See, AUDIENCE)?;
+                let counts = domain.counts(read, &Counter::new(read), &audience)?;
+                Ok(Counted { audience, counts })
             })
             .await
     }
 
-    pub async fn audience_update(
-        &self,
-        context: &Context,
-        id: i64,
-        change: AudienceChange,
-    ) -> Result<Audience> {
-        context.caller.need(Scope::AudiencesWrite)?;
-        self.update(context, "audience_update", id, AUDIENCE, change)
-            .await
+    /// The audiences of one answer with their counts.
+    fn counted(&self, read: &mut Read<'_>, found: Vec<Audience>) -> Result<Vec<Counted>> {
+        let counter = Counter::new(read);
+        let counted = found.into_iter().map(|audience| {
+            let counts = self.counts(read, &counter, &audience)?;
+            Ok(Counted { audience, counts })
+        });
+        counted.collect()
     }
 
-    /// [`Self::audience_update`] with the counts as they are just after it; so a repetition by idempotency key answers
-    /// the same audience with the counts of now.
-    pub async fn audience_update_counted(
+    fn counts(
         &self,
-        context: &Context,
-        id: i64,
-        change: AudienceChange,
-    ) -> Result<Counted> {
-        let audience = self.audience_update(context, id, change).await?;
-        let count = move |read: &mut Read<'_>| Ok::<_, Error>(Counter::new(read).count(read, id));
-        let counts = self.store().read(context.caller.workspace, count).await?;
-        Ok(Counted { audience, counts })
-    }
-
-    async fn update(
-        &self,
-        context: &Context,
-        verb: &'static str,
-        id: i64,
-        noun: &'static str,
-        change: AudienceChange,
-    ) -> Result<Audience> {
-        let name = change
-            .name
-            .as_deref()
-            .map(|name| valid_name("name", name))
-            .transpose()?;
-        let description = change.description.map(valid_description).transpose()?;
-        let reference = change.reference.map(valid_reference).transpose()?;
-        let caller = context.caller.clone();
-        self.command(context, verb, 1, move |tx| {
-            let before = find(tx, &caller, id, noun)?;
-            let mut audience = before.clone();
-            audience.name = name.clone().unwrap_or(audience.name);
-            audience.description = description.clone().unwrap_or(audience.description);
-            audience.reference = reference.clone().unwrap_or(audience.reference);
-            if audience == before {
-                return Ok(Verdict::Done(audience));
-            }
-            audience.updated = tx.meta().time;
-            name_free(tx, &audience)?;
-            reference_free(tx, &audience)?;
-            store::audience_update(tx, &audience)?;
-            store::activity_insert(tx, Some(id), "")?;
-            Ok(Verdict::Done(audience))
-        })
-        .await
-    }
-
-    /// Deletes an audience and its membership; the people stay.
-    pub async fn audience_delete(&self, context: &Context, id: i64) -> Result<()> {
-        context.caller.need(Scope::AudiencesWrite)?;
-        let caller = context.caller.clone();
-        self.command(context, "audience_delete", 1, move |tx| {
-            find(tx, &caller, id, AUDIENCE)?;
-            delete(tx, id)
-        })
-        .await
+        read: &mut Read<'_>,
+        counter: &Counter,
+        audience: &Audience,
+    ) -> Result<AudienceCounts> {
+        Ok(counter.count(&self.people_of(read, audience)?))
     }
 }
 
-fn delete(tx: &mut Tx<'_, '_>, id: i64) -> Result<Verdict<(), Error>> {
-    let people = tx.set(id).len();
-    store::audience_delete(tx, id)?;
-    tx.set_drop(id);
-    store::activity_insert(tx, Some(id), &format!("people={people}"))?;
-    Ok(Verdict::Done(()))
+/// Which structures and audiences a list by number has.
+pub type TreeQuery = store::TreeFilter;
+
+pub(crate) fn not_a_structure(field: &'static str) -> Error {
+    let text = "Only a structure has audiences: this is an audience itself.";
+    Error::invalid(field, "not_a_structure", text)
 }
 
+/// The node with its structure.
+pub(crate) fn place(sql: &mut dyn Sql, audience: Audience) -> Result<Placed> {
+    let parent = match audience.parent {
+        Some(parent) => store::audience_get(sql, parent)?,
+        None => None,
+    };
+    Ok(Placed { audience, parent })
+}
+
+/// The nodes with their structures, each of which is read once.
+fn placed(sql: &mut dyn Sql, found: Vec<Audience>) -> Result<Vec<Placed>> {
+    let mut structures: HashMap<i64, Audience> = found
+        .iter()
+        .filter(|node| node.kind == AudienceKind::Structure)
+        .map(|node| (node.id, node.clone()))
+        .collect();
+    for parent in found.iter().filter_map(|node| node.parent) {
+        if let Entry::Vacant(entry) = structures.entry(parent)
+            && let Some(structure) = store::audience_get(sql, parent)?
+        {
+            entry.insert(structure);
+        }
+    }
+    let placed = found.into_iter().map(|audience| Placed {
+        parent: audience
+            .parent
+            .and_then(|parent| structures.get(&parent).cloned()),
+        audience,
+    });
+    Ok(placed.collect())
+}
+
+fn structures(
+    read: &mut Read<'_>,
+    caller: &Caller,
+    mut after: i64,
+    limit: usize,
+) -> Result<Vec<Audience>> {
+    let mut found: Vec<Audience> = Vec::new();
+    loop {
+        let page = store::structures_page(read, after, limits::PAGE_ITEMS_MAX as i64)?;
+        let Some(last) = page.last() else {
+            return Ok(found);
+        };
+        after = last.id;
+        found.extend(
+            page.into_iter()
+                .filter(|structure| caller.portfolio.has(structure.id)),
+        );
+        if found.len() >= limit {
+            found.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+/// Audiences that the caller may see: of the portfolio, or those that a manager manages.
 fn page(
     read: &mut Read<'_>,
     caller: &Caller,
@@ -460,17 +548,28 @@ fn page(
     mut after: i64,
     limit: usize,
 ) -> Result<Vec<Audience>> {
+    let managed = match caller.manager {
+        Some(person) => Some(managed(read, person)?),
+        None => None,
+    };
     let mut found: Vec<Audience> = Vec::new();
     while found.len() < limit {
-        let wanted = (limit - found.len()).min(limits::PAGE_ITEMS_MAX);
+        // A manager's are few among many.
+        let wanted = match managed {
+            Some(_) => limits::PAGE_ITEMS_MAX,
+            None => (limit - found.len()).min(limits::PAGE_ITEMS_MAX),
+        };
         let page = store::audience_page(read, structure, after, wanted as i64)?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        found.extend(
-            page.into_iter()
-                .filter(|audience| caller.portfolio.has(audience.structure)),
-        );
+        found.extend(page.into_iter().filter(|audience| match &managed {
+            Some(managed) => {
+                managed.contains(&audience.id) || managed.contains(&audience.structure)
+            }
+            None => caller.portfolio.has(audience.structure),
+        }));
     }
+    found.truncate(limit);
     Ok(found)
 }
 
@@ -491,8 +590,7 @@ impl Counter {
         Counter { email, others }
     }
 
-    fn count(&self, read: &Read<'_>, id: i64) -> AudienceCounts {
-        let people = read.set(id);
+    fn count(&self, people: &sets::Set) -> AudienceCounts {
         AudienceCounts {
             people: people.len(),
             with_email: people.and_len(&self.email),

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use sets::Person;
+
 use crate::{
     account::AccountView,
     error::{Denied, Error, Result},
@@ -16,16 +18,28 @@ pub enum Scope {
     AudiencesRead,
     /// Make, change, fill and delete audiences.
     AudiencesWrite,
-    /// Administer the workspace: structures, credentials, conflicts, activity. Includes the two above.
+    /// Make, change and delete structures.
+    StructuresWrite,
+    /// See who people are: their records.
+    PeopleRead,
+    /// Make, change and delete records of people.
+    PeopleWrite,
+    /// Have changes told to webhooks.
+    Webhooks,
+    /// Administer the workspace: credentials, conflicts, activity. Includes all above.
     Admin,
     /// Make and list workspaces. Only credentials of the first workspace have it.
     Installation,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 4] = [
+    pub const ALL: [Scope; 8] = [
         Scope::AudiencesRead,
         Scope::AudiencesWrite,
+        Scope::StructuresWrite,
+        Scope::PeopleRead,
+        Scope::PeopleWrite,
+        Scope::Webhooks,
         Scope::Admin,
         Scope::Installation,
     ];
@@ -34,6 +48,10 @@ impl Scope {
         match self {
             Scope::AudiencesRead => "audiences:read",
             Scope::AudiencesWrite => "audiences:write",
+            Scope::StructuresWrite => "structures:write",
+            Scope::PeopleRead => "people:read",
+            Scope::PeopleWrite => "people:write",
+            Scope::Webhooks => "webhooks",
             Scope::Admin => "admin",
             Scope::Installation => "installation",
         }
@@ -73,8 +91,7 @@ impl Scopes {
     }
 
     pub fn has(&self, scope: Scope) -> bool {
-        let implied = matches!(scope, Scope::AudiencesRead | Scope::AudiencesWrite)
-            && self.0.contains(&Scope::Admin);
+        let implied = scope != Scope::Installation && self.0.contains(&Scope::Admin);
         implied || self.0.contains(&scope)
     }
 
@@ -126,6 +143,8 @@ pub struct Caller {
     pub permissions: Permissions,
     /// That account as it was when the request came in.
     pub operator: Option<Arc<AccountView>>,
+    /// The person behind an account that lacks a scope and may yet be a manager; see [`crate::Grants`].
+    pub(crate) manager: Option<Person>,
 }
 
 impl Caller {
@@ -140,6 +159,7 @@ impl Caller {
             session: None,
             permissions: Permissions::ALL,
             operator: None,
+            manager: None,
         }
     }
 
@@ -173,6 +193,22 @@ impl Caller {
             Some(operator) => self.session.is_some() || self.permissions == operator.rights(),
             None => true,
         }
+    }
+
+    /// The server itself: jobs, the demo.
+    pub(crate) fn is_server(&self) -> bool {
+        self.credential == 0 && self.account.is_none()
+    }
+
+    /// The same caller with no more scopes than these, as a token may say.
+    pub fn narrowed(mut self, scopes: &[Scope]) -> Caller {
+        let kept: Vec<Scope> = scopes
+            .iter()
+            .copied()
+            .filter(|scope| self.scopes.has(*scope))
+            .collect();
+        self.scopes = Scopes::new(&kept);
+        self
     }
 
     pub(crate) fn need_administrator(&self) -> Result<()> {

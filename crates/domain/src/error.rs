@@ -58,6 +58,8 @@ pub enum Denied {
     Permission,
     /// Nobody would be left who administers the workspace.
     LastAdministrator,
+    /// The structure is controlled from the other side: by people in a console, or by the API.
+    Control,
 }
 
 impl fmt::Display for Denied {
@@ -71,6 +73,9 @@ impl fmt::Display for Denied {
             }
             Denied::Administrator => f.write_str("Only an administrator may do this."),
             Denied::Permission => f.write_str("This account lacks the permission for this."),
+            Denied::Control => f.write_str(
+                "The structure is not controlled from here: change its control first.",
+            ),
             Denied::LastAdministrator => f.write_str(
                 "Nobody would be left who administers this workspace: make somebody else an administrator first.",
             ),

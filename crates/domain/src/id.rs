@@ -12,16 +12,25 @@ pub enum IdKind {
     Group = 4,
     Consent = 5,
     Activity = 6,
+    Record = 7,
+    /// The number of a person.
+    Person = 8,
+    Webhook = 9,
+    Event = 10,
 }
 
 impl IdKind {
-    const ALL: [IdKind; 6] = [
+    const ALL: [IdKind; 10] = [
         IdKind::Credential,
         IdKind::Audience,
         IdKind::Account,
         IdKind::Group,
         IdKind::Consent,
         IdKind::Activity,
+        IdKind::Record,
+        IdKind::Person,
+        IdKind::Webhook,
+        IdKind::Event,
     ];
 }
 
@@ -113,7 +122,7 @@ mod tests {
             "00000001-0300-8000-8000-00000000000g",
             "00000001-0300-8000-8000-0000000000011",
             "0000000103008000800000000000000a",
-            "00000001-0900-8000-8000-000000000001",
+            "00000001-6300-8000-8000-000000000001",
         ] {
             assert_eq!(DialectId::from_uuid(wrong), None, "{wrong}");
         }

@@ -210,7 +210,7 @@ impl Domain {
                 account: Some(account),
                 permissions: new.permissions.map(Permissions::as_text),
             };
-            store::credential_insert(tx, &credential, true)?;
+            store::credential_insert(tx, &credential)?;
             let detail = format!("account={account} dialect={}", new.dialect);
             store::activity_insert(tx, Some(credential.id), &detail)?;
             let key = view(tx, credential)?.ok_or(Error::NotFound(KEY))?;

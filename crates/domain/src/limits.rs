@@ -118,3 +118,28 @@ pub const AUTHORIZE_LIFE_MS: i64 = 15 * 60 * 1_000;
 pub const SENT_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// How long news that need no answer are worth mailing.
 pub const NEWS_LIFE_MS: i64 = 3 * 24 * 3_600 * 1_000;
+/// Parts of a smart audience's rule, and how deep they may be nested.
+pub const RULE_PARTS_MAX: usize = 200;
+pub const RULE_DEPTH_MAX: usize = 8;
+/// Structures whose union of members is kept in memory.
+pub const UNIONS_CACHED_MAX: usize = 1_024;
+/// Structures and audiences deleted by one command; a larger tree is deleted by a job, so many at a step.
+pub const DELETE_NODES_MAX: usize = 100;
+/// Memberships deleted by one command, before a larger tree is deleted by a job.
+pub const DELETE_MEMBERS_MAX: u64 = 2_000_000;
+/// Members named in one request, and named at once in an answer.
+pub const NAMES_AT_ONCE_MAX: usize = 4_096;
+/// Managers of a structure or audience.
+pub const MANAGERS_MAX: usize = 1_000;
+/// Structures and audiences that one person manages, as far as lists go.
+pub const MANAGED_MAX: usize = 10_000;
+/// Records of one person, of all sources.
+pub const PERSON_RECORDS_MAX: usize = 100;
+/// Bytes of what a record keeps for its source, as JSON.
+pub const PROFILE_BYTES_MAX: usize = 16 << 10;
+/// Characters of a source's name.
+pub const SOURCE_CHARS_MAX: usize = 32;
+/// Records that ended since the last sweep and are looked at by a move.
+pub const RECORDS_ENDED_MAX: usize = 1_000_000;
+/// Records that one sweep notes as ended.
+pub const RECORDS_SWEPT_MAX: usize = 1_000;

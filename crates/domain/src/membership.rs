@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use sets::{Person, Set};
-use store::{Tx, Verdict};
+use store::{Audience, AudienceKind, Tx, Verdict};
 
 use crate::{
-    audience::{AUDIENCE, find},
-    caller::{Caller, Context, Scope},
+    announce::{Happening, announce},
+    audience::AUDIENCE,
+    caller::{Caller, Context},
     error::{Error, Field, Result},
     identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,
+    tree::{self, Act, AudienceRef},
 };
 
 /// What a change of members did.
@@ -93,18 +95,14 @@ impl Domain {
             batch,
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
-                let added = tx.set_add(audience, &people).len();
-                Ok(MemberOutcome {
-                    added,
-                    conflicts,
-                    ..MemberOutcome::default()
-                })
+                Ok((add(tx, audience, &people)?, conflicts))
             },
         )
         .await
     }
 
-    /// Removes everybody who holds a key of the batch; nobody is made. An identifier that names two people removes both.
+    /// Removes everybody who holds a key of the batch, from a structure and from all its audiences; nobody is made. An
+    /// identifier that names two people removes both.
     pub async fn member_remove(
         &self,
         context: &Context,
@@ -118,11 +116,7 @@ impl Domain {
             batch,
             |tx, audience, batch| {
                 let people = holders(tx, batch);
-                let removed = tx.set_remove(audience, &people).len();
-                Ok(MemberOutcome {
-                    removed,
-                    ..MemberOutcome::default()
-                })
+                Ok((remove(tx, audience, &people)?, 0))
             },
         )
         .await
@@ -142,16 +136,7 @@ impl Domain {
             batch,
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
-                let before = tx.set(audience);
-                let common = before.and_len(&people);
-                let (added, removed) = (people.len() - common, before.len() - common);
-                tx.set_replace(audience, people);
-                Ok(MemberOutcome {
-                    added,
-                    removed,
-                    conflicts,
-                    ..MemberOutcome::default()
-                })
+                Ok((replace(tx, audience, people)?, conflicts))
             },
         )
         .await
@@ -163,19 +148,18 @@ impl Domain {
         verb: &'static str,
         audience: i64,
         batch: Batch,
-        apply: impl Fn(&mut Tx<'_, '_>, i64, &Batch) -> Result<MemberOutcome> + Send + 'static,
+        apply: impl Fn(&mut Tx<'_, '_>, &Audience, &Batch) -> Result<(Effect, u64)> + Send + 'static,
     ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
-        context.caller.need(Scope::AudiencesWrite)?;
-        let caller = context.caller.clone();
+        let caller = self.acting(&context.caller, Act::Fill).await?;
         self.command(context, verb, batch.weight(), move |tx| {
-            let mut row = find(tx, &caller, audience, AUDIENCE)?;
-            let outcome = apply(tx, audience, &batch)?;
-            if outcome.added + outcome.removed > 0 {
-                row.updated = tx.meta().time;
-                store::audience_update(tx, &row)?;
-            }
-            let (added, removed) = (outcome.added, outcome.removed);
+            let row = reach_to_fill(tx, &caller, audience)?;
+            let mut conflicts = 0;
+            let (added, removed) = change_members(tx, &row, |tx, row| {
+                let (effect, clashes) = apply(tx, row, &batch)?;
+                conflicts = clashes;
+                Ok(effect)
+            })?;
             store::activity_insert(
                 tx,
                 Some(audience),
@@ -186,50 +170,49 @@ impl Domain {
                 valid: batch.valid,
                 invalid: batch.invalid,
                 invalid_sample: batch.invalid_sample.clone(),
-                people: tx.set(audience).len(),
-                ..outcome
+                added,
+                removed,
+                people: tree::people(tx, &row)?.len(),
+                conflicts,
             }))
         })
         .await
     }
 
-    /// Removes everybody.
+    /// Removes everybody, from a structure and from all its audiences.
     pub async fn member_empty(&self, context: &Context, audience: i64) -> Result<MembersEmptied> {
-        context.caller.need(Scope::AudiencesWrite)?;
-        let caller = context.caller.clone();
+        let caller = self.acting(&context.caller, Act::Fill).await?;
         self.command(context, "member_empty", 1, move |tx| {
-            let mut row = find(tx, &caller, audience, AUDIENCE)?;
-            let removed = tx.set(audience).len();
-            if removed > 0 {
-                tx.set_replace(audience, Set::new());
-                row.updated = tx.meta().time;
-                store::audience_update(tx, &row)?;
-            }
+            let row = reach_to_fill(tx, &caller, audience)?;
+            let (_, removed) = change_members(tx, &row, |tx, row| replace(tx, row, Set::new()))?;
             store::activity_insert(tx, Some(audience), &format!("removed={removed}"))?;
             Ok(Verdict::Done(MembersEmptied { removed }))
         })
         .await
     }
 
-    /// For each person of the question, whether they are in the audience. Nobody is made.
+    /// For each person of the question, whether they are in the structure or audience. Nobody is made.
     pub async fn member_contains(
         &self,
         caller: &Caller,
         audience: i64,
         question: Question,
     ) -> Result<Vec<bool>> {
-        caller.need(Scope::AudiencesRead)?;
-        let asker = caller.clone();
-        self.store()
-            .read(caller.workspace, move |read| {
-                find(read, &asker, audience, AUDIENCE)
-            })
-            .await?;
-        let (found, state) = self
+        let asker = self.acting(caller, Act::Ask).await?;
+        let domain = self.clone();
+        // The keys first: whoever is made after the look-up is in no set that is older than it.
+        let (found, _) = self
             .store()
             .persons(caller.workspace, &question.keys)
             .await?;
-        let set = state.set(audience);
+        let set = self
+            .store()
+            .read(caller.workspace, move |read| {
+                let reference = AudienceRef::Id(audience);
+                let audience = tree::reach(read, &asker, &reference, Act::Ask, AUDIENCE)?;
+                domain.people_of(read, &audience)
+            })
+            .await?;
         let mut start = 0;
         let people = question.ends.iter().map(|&end| {
             let held = found[start..end]
@@ -241,6 +224,112 @@ impl Domain {
         });
         Ok(people.collect())
     }
+}
+
+/// The node whose members the caller may change.
+fn reach_to_fill(tx: &mut Tx<'_, '_>, caller: &Caller, audience: i64) -> Result<Audience> {
+    let reference = AudienceRef::Id(audience);
+    let audience = tree::reach(tx, caller, &reference, Act::Fill, AUDIENCE)?;
+    manual(&audience)?;
+    Ok(audience)
+}
+
+/// Fails for a smart audience, whose members nobody names.
+pub(crate) fn manual(audience: &Audience) -> Result<()> {
+    match audience.kind {
+        AudienceKind::Smart => Err(Error::Conflict(
+            "The members of a smart audience follow from its rule.",
+        )),
+        AudienceKind::Structure | AudienceKind::Manual => Ok(()),
+    }
+}
+
+/// Who came into a node and who went out of it. A structure's audiences that lost somebody with it are beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Effect {
+    pub came: Set,
+    pub went: Set,
+    /// Whether the node's own members are others than before, who may have been in it by an audience all along.
+    pub own: bool,
+    pub audiences: Vec<(i64, Set)>,
+}
+
+/// Carries a change of members out: notes its time, tells of it, and answers how many came and went.
+pub(crate) fn change_members(
+    tx: &mut Tx<'_, '_>,
+    audience: &Audience,
+    apply: impl FnOnce(&mut Tx<'_, '_>, &Audience) -> Result<Effect>,
+) -> Result<(u64, u64)> {
+    let effect = apply(tx, audience)?;
+    if effect.own || !effect.went.is_empty() {
+        update_time(tx, audience.clone())?;
+        announce(tx, Happening::Members(&effect.came, &effect.went), audience)?;
+    }
+    for (id, went) in effect.audiences.iter().filter(|(_, went)| !went.is_empty()) {
+        if let Some(child) = store::audience_get(tx, *id)? {
+            update_time(tx, child.clone())?;
+            announce(tx, Happening::Members(&Set::new(), went), &child)?;
+        }
+    }
+    Ok((effect.came.len(), effect.went.len()))
+}
+
+fn update_time(tx: &mut Tx<'_, '_>, mut audience: Audience) -> Result<()> {
+    audience.updated = tx.meta().time;
+    Ok(store::audience_update(tx, &audience)?)
+}
+
+/// Puts people in.
+pub(crate) fn add(tx: &mut Tx<'_, '_>, audience: &Audience, people: &Set) -> Result<Effect> {
+    let before = match audience.kind {
+        AudienceKind::Structure => tree::held(tx, audience, people)?,
+        AudienceKind::Manual | AudienceKind::Smart => Set::new(),
+    };
+    let came = tx.set_add(audience.id, people);
+    Ok(Effect {
+        own: !came.is_empty(),
+        came: came.and_not(&before),
+        ..Effect::default()
+    })
+}
+
+/// Takes people out; of a structure, out of its audiences too.
+pub(crate) fn remove(tx: &mut Tx<'_, '_>, audience: &Audience, people: &Set) -> Result<Effect> {
+    if audience.kind != AudienceKind::Structure {
+        return Ok(Effect {
+            went: tx.set_remove(audience.id, people),
+            ..Effect::default()
+        });
+    }
+    let went = tree::held(tx, audience, people)?;
+    let mut audiences = Vec::new();
+    for id in store::audiences_manual(tx, audience.id)? {
+        audiences.push((id, tx.set_remove(id, &went)));
+    }
+    let own = !tx.set_remove(audience.id, &went).is_empty();
+    Ok(Effect {
+        came: Set::new(),
+        went,
+        own,
+        audiences,
+    })
+}
+
+/// Leaves exactly these people in.
+pub(crate) fn replace(tx: &mut Tx<'_, '_>, audience: &Audience, people: Set) -> Result<Effect> {
+    let before = tree::people(tx, audience)?;
+    let gone = before.and_not(&people);
+    let mut effect = match audience.kind {
+        AudienceKind::Structure => remove(tx, audience, &gone)?,
+        AudienceKind::Manual | AudienceKind::Smart => Effect {
+            went: gone,
+            ..Effect::default()
+        },
+    };
+    effect.came = people.and_not(&before);
+    effect.own |= people != tx.set(audience.id);
+    tx.set_replace(audience.id, people);
+    Ok(effect)
 }
 
 /// The people of a batch, made where nobody holds their keys; and how many identifiers named two people.

@@ -29,6 +29,7 @@ use crate::{
     rate::{Rate, RateLimit, Rates},
     session::KnownAccounts,
     token::Tokens,
+    tree::Unions,
     uses::Uses,
 };
 
@@ -88,6 +89,9 @@ struct Inner {
     command_ids: Random,
     /// Told when a command of this process has put something into the outbox.
     outbox_queued: Notify,
+    /// Told when a command of this process may have made a job.
+    jobs_queued: Notify,
+    unions: Unions,
 }
 
 impl Domain {
@@ -113,6 +117,8 @@ impl Domain {
             directories: Mutex::new(HashMap::new()),
             command_ids: Random::system(),
             outbox_queued: Notify::new(),
+            jobs_queued: Notify::new(),
+            unions: Unions::default(),
             store,
             options,
         })))
@@ -141,6 +147,14 @@ impl Domain {
 
     pub(crate) fn outbox_queued(&self) -> &Notify {
         &self.0.outbox_queued
+    }
+
+    pub(crate) fn jobs_queued(&self) -> &Notify {
+        &self.0.jobs_queued
+    }
+
+    pub(crate) fn unions(&self) -> &Unions {
+        &self.0.unions
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

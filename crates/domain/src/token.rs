@@ -28,6 +28,9 @@ pub(crate) struct Claims {
     pub sub: String,
     /// The workspace's id.
     pub ws: i64,
+    /// What the dialect noted of its own: the scopes in its vendor's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     pub iat: u64,
     pub exp: u64,
 }
@@ -99,6 +102,7 @@ impl Tokens {
         credential: i64,
         now_ms: i64,
         life_s: u64,
+        note: Option<&str>,
     ) -> Result<AccessToken> {
         let now_s = u64::try_from(now_ms / 1_000).unwrap_or_default();
         let claims = Claims {
@@ -106,6 +110,7 @@ impl Tokens {
             aud: dialect.to_owned(),
             sub: credential.to_string(),
             ws: workspace,
+            note: note.map(str::to_owned),
             iat: now_s,
             exp: now_s + life_s,
         };
@@ -196,7 +201,9 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_dialect_until_it_expires() {
         let tokens = tokens("k", 1);
-        let issued = tokens.issue("one", 3, 4, 10_000, 900).expect("issues");
+        let issued = tokens
+            .issue("one", 3, 4, 10_000, 900, None)
+            .expect("issues");
         let claims = tokens
             .verify::<Claims>(&["one"], &issued.token, 10_000)
             .expect("verifies");
@@ -221,12 +228,12 @@ mod tests {
     #[test]
     fn a_token_of_another_key_issuer_or_algorithm_is_refused() {
         let ours = tokens("k", 1);
-        let good = ours.issue("one", 3, 4, 0, 900).expect("issues").token;
+        let good = ours.issue("one", 3, 4, 0, 900, None).expect("issues").token;
         assert!(
             ours.verify::<Claims>(
                 &["one"],
                 &tokens("k", 2)
-                    .issue("one", 3, 4, 0, 900)
+                    .issue("one", 3, 4, 0, 900, None)
                     .expect("issues")
                     .token,
                 0
@@ -237,7 +244,7 @@ mod tests {
             ours.verify::<Claims>(
                 &["one"],
                 &tokens("other", 1)
-                    .issue("one", 3, 4, 0, 900)
+                    .issue("one", 3, 4, 0, 900, None)
                     .expect("issues")
                     .token,
                 0

@@ -161,13 +161,7 @@ async fn make(domain: &Domain, random: &Random, options: &Options, data: &Path) 
 
 async fn structure(domain: &Domain, context: &Context, name: &str) -> Result<i64> {
     Ok(domain
-        .structure_create(
-            context,
-            StructureNew {
-                name: name.into(),
-                reference: None,
-            },
-        )
+        .structure_create(context, StructureNew::new(name))
         .await?
         .id)
 }
@@ -203,10 +197,8 @@ async fn fill(
 ) -> Result<()> {
     for list in List::ALL {
         let new = AudienceNew {
-            structure: advertiser,
-            name: list.name().into(),
             description: Some(list.description().into()),
-            reference: None,
+            ..AudienceNew::new(advertiser, list.name())
         };
         let audience = domain.audience_create(context, new).await?.id;
         let mut members = (0..people)

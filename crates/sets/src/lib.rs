@@ -20,6 +20,7 @@ mod set;
 mod set_codec;
 mod set_iter;
 mod shard;
+mod union;
 mod working;
 
 pub use codec::CodecError;

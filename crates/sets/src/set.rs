@@ -118,6 +118,29 @@ impl Set {
         SetIter::starting(&self.chunks, first)
     }
 
+    /// The persons in ascending order, without the first `skipped`. Whole chunks are skipped by their lengths.
+    pub fn iter_at(&self, skipped: u64) -> SetIter<'_> {
+        let mut left = skipped;
+        let mut start = 0;
+        while let Some(chunk) = self.chunks.get(start)
+            && left >= chunk.container.len() as u64
+        {
+            left -= chunk.container.len() as u64;
+            start += 1;
+        }
+        let mut iter = SetIter::new(&self.chunks[start..]);
+        // Fewer than a chunk's.
+        for _ in 0..left {
+            iter.next();
+        }
+        iter
+    }
+
+    /// Whether both are the very same set in memory: equal for certain, where false says nothing.
+    pub fn is_same(&self, other: &Set) -> bool {
+        self.shares_all(other) || (self.is_empty() && other.is_empty())
+    }
+
     /// The persons in ascending order, in a list.
     pub fn to_vec(&self) -> Vec<Person> {
         let mut persons = Vec::with_capacity(self.len as usize);

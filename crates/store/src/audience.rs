@@ -13,6 +13,8 @@ pub enum AudienceKind {
     Structure,
     /// Its members are added and removed.
     Manual,
+    /// Its members follow from its rule.
+    Smart,
 }
 
 impl AudienceKind {
@@ -20,6 +22,7 @@ impl AudienceKind {
         match self {
             AudienceKind::Structure => "structure",
             AudienceKind::Manual => "manual",
+            AudienceKind::Smart => "smart",
         }
     }
 }
@@ -68,6 +71,8 @@ pub struct Audience {
     /// Milliseconds since the Unix epoch.
     pub created: i64,
     pub updated: i64,
+    /// Of a smart one: who is in it, as JSON.
+    pub rule: Option<String>,
 }
 
 impl Audience {
@@ -78,28 +83,53 @@ impl Audience {
 }
 
 const INSERT: &str = "INSERT INTO audience (workspace_id, id, structure_id, parent_id, kind, name, name_unique, \
-     description, reference, control, unique_names, created, updated) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+     description, reference, control, unique_names, created, updated, rule) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 const UPDATE: &str = "UPDATE audience SET name = $3, name_unique = $4, description = $5, reference = $6, control = $7, \
-     updated = $8 WHERE workspace_id = $1 AND id = $2";
+     updated = $8, structure_id = $9, parent_id = $10, unique_names = $11, rule = $12 \
+     WHERE workspace_id = $1 AND id = $2";
+const CONTROL: &str =
+    "UPDATE audience SET control = $3 WHERE workspace_id = $1 AND structure_id = $2";
 const DELETE: &str = "DELETE FROM audience WHERE workspace_id = $1 AND id = $2";
 const GET: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
-     created, updated FROM audience WHERE workspace_id = $1 AND id = $2";
+     created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND id = $2";
 const BY_NAME: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
-     created, updated FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND name_unique = $3";
+     created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND structure_id = $2 AND name_unique = $3";
 const BY_REFERENCE: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, \
-     unique_names, created, updated FROM audience WHERE workspace_id = $1 AND reference = $2";
+     unique_names, created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND reference = $2";
 const PAGE: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
-     created, updated FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND id > $3 AND kind <> 'structure' \
+     created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND structure_id = $2 AND id > $3 AND kind <> 'structure' \
      ORDER BY id LIMIT $4";
 const PAGE_ALL: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
-     created, updated FROM audience WHERE workspace_id = $1 AND id > $2 AND kind <> 'structure' ORDER BY id LIMIT $3";
+     created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND id > $2 AND kind <> 'structure' ORDER BY id LIMIT $3";
 const STRUCTURES: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, \
-     unique_names, created, updated FROM audience WHERE workspace_id = $1 AND kind = 'structure' AND id > $2 \
+     unique_names, created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND kind = 'structure' AND id > $2 \
      ORDER BY id LIMIT $3";
+/// Those that are being deleted count until they are.
 const COUNT: &str = "SELECT count(*) FROM audience WHERE workspace_id = $1";
 const COUNT_IN: &str = "SELECT count(*) FROM audience WHERE workspace_id = $1 AND structure_id = $2 \
-     AND kind <> 'structure'";
+     AND kind <> 'structure' AND deleting = 0";
+const MANUAL: &str = "SELECT id FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND kind = 'manual' \
+     AND deleting = 0";
+/// `$2`: of which structure, 0 is all; `$3`: only roots; `$4`: 1 only what the API may change, 2 only the rest, 0 all; `$5`:
+/// changed since.
+const TREE: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
+     created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 \
+     AND (CAST($2 AS bigint) = 0 OR (structure_id = CAST($2 AS bigint) AND kind <> 'structure')) \
+     AND (CAST($3 AS bigint) = 0 OR kind = 'structure') AND (CAST($4 AS bigint) = 0 \
+     OR (CAST($4 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) AND updated >= $5 \
+     ORDER BY id LIMIT $6 OFFSET $7";
+const TREE_COUNT: &str = "SELECT count(*) FROM audience WHERE deleting = 0 AND workspace_id = $1 \
+     AND (CAST($2 AS bigint) = 0 OR (structure_id = CAST($2 AS bigint) AND kind <> 'structure')) \
+     AND (CAST($3 AS bigint) = 0 OR kind = 'structure') AND (CAST($4 AS bigint) = 0 \
+     OR (CAST($4 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) AND updated >= $5";
+const DELETING: &str = "UPDATE audience SET deleting = $3, reference = NULL, name_unique = NULL \
+     WHERE workspace_id = $1 AND structure_id = $2";
+/// Children before their structure, whose kind comes last.
+const DELETING_PAGE: &str = "SELECT id FROM audience WHERE workspace_id = $1 AND deleting = $2 \
+     ORDER BY CASE WHEN kind = 'structure' THEN 1 ELSE 0 END, id LIMIT $3";
+const NODES_IN: &str =
+    "SELECT id FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND deleting = 0";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -114,6 +144,13 @@ pub(crate) const STATEMENTS: &[&str] = &[
     STRUCTURES,
     COUNT,
     COUNT_IN,
+    CONTROL,
+    MANUAL,
+    TREE,
+    TREE_COUNT,
+    DELETING,
+    DELETING_PAGE,
+    NODES_IN,
 ];
 
 fn of(mut row: Row) -> Result<Audience, Error> {
@@ -130,6 +167,7 @@ fn of(mut row: Row) -> Result<Audience, Error> {
         kind: match kind.as_str() {
             "structure" => AudienceKind::Structure,
             "manual" => AudienceKind::Manual,
+            "smart" => AudienceKind::Smart,
             _ => return Err(corrupt("kind")),
         },
         name: row.text(4)?,
@@ -139,6 +177,7 @@ fn of(mut row: Row) -> Result<Audience, Error> {
         unique_names: row.flag(8)?,
         created: row.int(9)?,
         updated: row.int(10)?,
+        rule: row.optional_text(11)?,
     })
 }
 
@@ -161,11 +200,12 @@ pub fn audience_insert(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), E
         audience.unique_names.into(),
         audience.created.into(),
         audience.updated.into(),
+        audience.rule.as_deref().into(),
     ];
     tx.query(INSERT, &params).map(drop)
 }
 
-/// Writes what may change: name, description, reference, control and the time of the update.
+/// Writes what may change: all but the id, the kind and the time when it was made.
 pub fn audience_update(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), Error> {
     let params = [
         tx.workspace().into(),
@@ -176,6 +216,10 @@ pub fn audience_update(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), E
         audience.reference.as_deref().into(),
         audience.control.as_str().into(),
         audience.updated.into(),
+        audience.structure.into(),
+        audience.parent.into(),
+        audience.unique_names.into(),
+        audience.rule.as_deref().into(),
     ];
     tx.query(UPDATE, &params).map(drop)
 }
@@ -246,4 +290,101 @@ pub fn audiences_count(sql: &mut dyn Sql, structure: Option<i64>) -> Result<u64,
         None => query_one(sql, COUNT, &[workspace])?,
     };
     row.map_or(Ok(0), |row| row.natural(0))
+}
+
+/// The control of a structure and of all its audiences.
+pub fn audiences_control(
+    tx: &mut Tx<'_, '_>,
+    structure: i64,
+    control: Control,
+) -> Result<(), Error> {
+    let params = [
+        tx.workspace().into(),
+        structure.into(),
+        control.as_str().into(),
+    ];
+    tx.query(CONTROL, &params).map(drop)
+}
+
+/// The manual audiences of a structure: those whose members are its people.
+pub fn audiences_manual(sql: &mut dyn Sql, structure: i64) -> Result<Vec<i64>, Error> {
+    ids(sql.query(MANUAL, &[sql.workspace().into(), structure.into()])?)
+}
+
+/// A structure and all its audiences.
+pub fn audiences_of(sql: &mut dyn Sql, structure: i64) -> Result<Vec<i64>, Error> {
+    ids(sql.query(NODES_IN, &[sql.workspace().into(), structure.into()])?)
+}
+
+fn ids(rows: Vec<Row>) -> Result<Vec<i64>, Error> {
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Which structures and audiences.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TreeFilter {
+    /// Only the audiences of this structure.
+    pub structure: Option<i64>,
+    /// Only structures.
+    pub roots: bool,
+    /// Only those that an API caller may change (true) or may not (false).
+    pub api: Option<bool>,
+    /// Only those changed since; milliseconds since the Unix epoch.
+    pub updated_since: Option<i64>,
+}
+
+impl TreeFilter {
+    fn params<'a>(&self, workspace: i64) -> [Param<'a>; 5] {
+        let api = match self.api {
+            None => 0,
+            Some(true) => 1,
+            Some(false) => 2,
+        };
+        [
+            workspace.into(),
+            self.structure.unwrap_or(0).into(),
+            i64::from(self.roots).into(),
+            Param::Int(api),
+            self.updated_since.unwrap_or(i64::MIN).into(),
+        ]
+    }
+}
+
+/// Structures and audiences in order of id, without the first `offset`.
+pub fn tree_page(
+    sql: &mut dyn Sql,
+    filter: TreeFilter,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Audience>, Error> {
+    let [workspace, structure, roots, api, since] = filter.params(sql.workspace());
+    let params = [
+        workspace,
+        structure,
+        roots,
+        api,
+        since,
+        limit.into(),
+        offset.into(),
+    ];
+    all(sql.query(TREE, &params)?)
+}
+
+pub fn tree_count(sql: &mut dyn Sql, filter: TreeFilter) -> Result<u64, Error> {
+    let params = filter.params(sql.workspace());
+    query_one(sql, TREE_COUNT, &params)?.map_or(Ok(0), |row| row.natural(0))
+}
+
+/// Hides a structure with all its audiences until the job has deleted them; their references are free at once.
+pub fn audiences_delete_later(tx: &mut Tx<'_, '_>, structure: i64, job: i64) -> Result<(), Error> {
+    let params = [tx.workspace().into(), structure.into(), job.into()];
+    tx.query(DELETING, &params).map(drop)
+}
+
+/// Some of what a job has to delete, a structure after its audiences.
+pub fn audiences_deleting(sql: &mut dyn Sql, job: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    ids(sql.query(
+        DELETING_PAGE,
+        &[sql.workspace().into(), job.into(), limit.into()],
+    )?)
 }

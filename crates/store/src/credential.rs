@@ -147,12 +147,8 @@ fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
     })
 }
 
-/// Inserts a credential; `findable` makes it possible to find it by its secret's hash alone (API tokens).
-pub fn credential_insert(
-    tx: &mut Tx<'_, '_>,
-    credential: &Credential,
-    findable: bool,
-) -> Result<(), Error> {
+/// Inserts a credential, which can then be found by its secret's hash alone.
+pub fn credential_insert(tx: &mut Tx<'_, '_>, credential: &Credential) -> Result<(), Error> {
     let workspace: Param<'static> = tx.workspace().into();
     let params = [
         workspace,
@@ -175,17 +171,12 @@ pub fn credential_insert(
             &[workspace, credential.id.into(), structure.into()],
         )?;
     }
-    if findable {
-        tx.query(
-            LOOKUP_INSERT,
-            &[
-                (&credential.secret_hash).into(),
-                workspace,
-                credential.id.into(),
-            ],
-        )?;
-    }
-    Ok(())
+    let lookup = [
+        (&credential.secret_hash).into(),
+        workspace,
+        credential.id.into(),
+    ];
+    tx.query(LOOKUP_INSERT, &lookup).map(drop)
 }
 
 pub fn credential_get(sql: &mut dyn Sql, id: i64) -> Result<Option<Credential>, Error> {

@@ -22,13 +22,16 @@ mod head;
 mod idempotency;
 mod identity;
 mod installation;
+mod job;
 mod keys;
 mod ledger;
 mod load;
+mod manager;
 mod migrations;
 mod outbox;
 mod postgres_engine;
 mod read;
+mod record;
 mod seal;
 mod session;
 mod sqlite_engine;
@@ -38,6 +41,8 @@ mod tx;
 mod uses;
 mod value;
 mod verify;
+mod verify_rows;
+mod view;
 mod workspace;
 
 pub use account::{
@@ -53,9 +58,10 @@ pub use account_group::{
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
-    Audience, AudienceKind, Control, audience_by_name, audience_by_reference, audience_delete,
-    audience_get, audience_insert, audience_page, audience_update, audiences_count,
-    structures_page,
+    Audience, AudienceKind, Control, TreeFilter, audience_by_name, audience_by_reference,
+    audience_delete, audience_get, audience_insert, audience_page, audience_update,
+    audiences_control, audiences_count, audiences_delete_later, audiences_deleting,
+    audiences_manual, audiences_of, structures_page, tree_count, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use committer::Meta;
@@ -73,13 +79,22 @@ pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
 pub use installation::Installation;
+pub use job::{JobRow, job_finish, job_get, job_insert, job_page, job_step, jobs_open};
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
+pub use manager::{
+    ManagerRow, managed_by, manager_delete, manager_get, manager_put, managers_clear, managers_of,
+};
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
     OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
     outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
 };
 pub use read::Read;
+pub use record::{
+    RecordFilter, RecordName, RecordRow, record_by_email, record_by_reference, record_delete,
+    record_end, record_get, record_insert, record_names, record_update, records_count,
+    records_ended, records_of, records_page,
+};
 pub use seal::{MasterKey, Sealer};
 pub use session::{
     AccountIdentity, AccountToken, EXPECTED_SUBJECT, Session, account_identities,
@@ -94,6 +109,7 @@ pub use tx::{Tx, Verdict};
 pub use uses::{Use, Used, uses_note};
 pub use value::Sql;
 pub use verify::{VerifyReport, verify};
+pub use view::View;
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -68,7 +68,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "audience",
         "workspace_id, id, structure_id, parent_id, kind, name, name_unique, description, reference, control, \
-         unique_names, created, updated",
+         unique_names, created, updated, rule, deleting",
         "workspace_id, id",
     ),
     (
@@ -157,6 +157,22 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "outbox",
         "workspace_id, id, kind, payload, state, attempts, next_attempt, lease_until, epoch, created, finished, \
          last_error",
+        "workspace_id, id",
+    ),
+    (
+        "record",
+        "workspace_id, id, source, person, reference, email, email_key, first_name, last_name, active, ended, starts, \
+         ends, profile, created, updated",
+        "workspace_id, id",
+    ),
+    (
+        "audience_manager",
+        "workspace_id, audience_id, person, grants, created, updated",
+        "workspace_id, audience_id, person",
+    ),
+    (
+        "job",
+        "workspace_id, id, kind, noun_id, done, total, created, updated, finished",
         "workspace_id, id",
     ),
 ];
@@ -291,6 +307,34 @@ CREATE TABLE outbox (
   created {i64} NOT NULL, finished {i64}, last_error {text} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
 CREATE INDEX outbox_due ON outbox (state, next_attempt);
 CREATE INDEX outbox_state ON outbox (workspace_id, state, id)";
+
+/// Trees of audiences: who is barred from joining by a record, who manages, what is being deleted. A row that is being
+/// deleted names the job that does it; it has neither a name nor a reference that others could want.
+const TREE: &str = "
+ALTER TABLE audience ADD COLUMN rule {text};
+ALTER TABLE audience ADD COLUMN deleting {i64} NOT NULL DEFAULT 0;
+CREATE INDEX audience_children ON audience (workspace_id, structure_id, kind, deleting, id);
+CREATE INDEX audience_deleting ON audience (workspace_id, deleting, id);
+CREATE TABLE record (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, source {text} NOT NULL, person {i64} NOT NULL, reference {text},
+  email {text}, email_key {text}, first_name {text}, last_name {text}, active {i64} NOT NULL, ended {i64} NOT NULL,
+  starts {text}, ends {text}, profile {text} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, id)){end};
+CREATE UNIQUE INDEX record_reference ON record (workspace_id, source, reference);
+CREATE UNIQUE INDEX record_email ON record (workspace_id, source, email_key);
+CREATE INDEX record_source ON record (workspace_id, source, id);
+CREATE INDEX record_person ON record (workspace_id, person, id);
+CREATE INDEX record_updated ON record (workspace_id, source, updated, id);
+CREATE INDEX record_ends ON record (workspace_id, ended, ends);
+CREATE TABLE audience_manager (
+  workspace_id {i64} NOT NULL, audience_id {i64} NOT NULL, person {i64} NOT NULL, grants {i64} NOT NULL,
+  created {i64} NOT NULL, updated {i64} NOT NULL, PRIMARY KEY (workspace_id, audience_id, person)){end};
+CREATE INDEX audience_manager_person ON audience_manager (workspace_id, person, audience_id);
+CREATE TABLE job (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, kind {text} NOT NULL, noun_id {i64} NOT NULL, done {i64} NOT NULL,
+  total {i64} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL, finished {i64},
+  PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX job_open ON job (finished, workspace_id, id)";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

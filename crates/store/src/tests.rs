@@ -7,9 +7,10 @@ use crate::{
     connection::{Connection, Mode},
     consent, credential,
     folder::DatabaseUrl,
-    head, idempotency, identity, installation, keys, ledger, migrations, outbox, session, throttle,
+    head, idempotency, identity, installation, job, keys, ledger, manager, migrations, outbox,
+    record, session, throttle,
     value::{Param, Value},
-    verify, workspace,
+    verify, verify_rows, workspace,
 };
 
 const STATEMENTS: &[(&str, &[&str])] = &[
@@ -25,13 +26,17 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
     ("installation", installation::STATEMENTS),
+    ("job", job::STATEMENTS),
     ("keys", keys::STATEMENTS),
     ("ledger", ledger::STATEMENTS),
+    ("manager", manager::STATEMENTS),
     ("migrations", migrations::STATEMENTS),
+    ("record", record::STATEMENTS),
     ("session", session::STATEMENTS),
     ("throttle", throttle::STATEMENTS),
     ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
+    ("verify_rows", verify_rows::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];
 

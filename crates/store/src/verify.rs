@@ -16,6 +16,7 @@ use crate::{
     folder::DatabaseUrl,
     head, keys,
     seal::Sealer,
+    verify_rows::verify_rows,
     workspace::{self, KeepIdentifiers, Workspace},
 };
 
@@ -46,7 +47,7 @@ impl VerifyReport {
         self.findings_count == 0
     }
 
-    fn find(&mut self, text: String) {
+    pub(crate) fn find(&mut self, text: String) {
         self.findings_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(text);
@@ -58,33 +59,10 @@ const SNAPSHOTS: &str =
     "SELECT seq, set_id FROM snapshot WHERE workspace_id = $1 AND set_id <> 0 ORDER BY seq, set_id";
 const SNAPSHOT: &str =
     "SELECT bytes FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq = $3";
-const ORPHANS: &str = "SELECT a.id FROM audience a WHERE a.workspace_id = $1 AND NOT EXISTS (SELECT 1 FROM audience s \
-     WHERE s.workspace_id = a.workspace_id AND s.id = a.structure_id AND s.kind = 'structure') LIMIT 100";
-const AUDIENCE_IDS: &str =
-    "SELECT id FROM audience WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT 1000";
 const BEYOND: &str = "SELECT count(*) FROM change WHERE workspace_id = $1 AND seq > $2";
 
-const POLICIES: &str = "SELECT version, set_id FROM policy WHERE workspace_id = $1 ORDER BY set_id";
-const AGREED: &str =
-    "SELECT person FROM consent WHERE workspace_id = $1 AND version = $2 AND agreed = 1";
-const MISCOUNTED: &str = "SELECT g.id FROM account_group g WHERE g.workspace_id = $1 AND g.members <> \
-     (SELECT count(*) FROM group_member m WHERE m.workspace_id = g.workspace_id AND m.group_id = g.id) LIMIT 100";
-const MEMBER_ORPHANS: &str = "SELECT m.group_id FROM group_member m WHERE m.workspace_id = $1 AND (NOT EXISTS \
-     (SELECT 1 FROM account a WHERE a.workspace_id = m.workspace_id AND a.id = m.account_id) OR NOT EXISTS \
-     (SELECT 1 FROM account_group g WHERE g.workspace_id = m.workspace_id AND g.id = m.group_id)) LIMIT 100";
-
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    SNAPSHOTS,
-    SNAPSHOT,
-    ORPHANS,
-    AUDIENCE_IDS,
-    BEYOND,
-    POLICIES,
-    AGREED,
-    MISCOUNTED,
-    MEMBER_ORPHANS,
-];
+pub(crate) const STATEMENTS: &[&str] = &[SNAPSHOTS, SNAPSHOT, BEYOND];
 
 /// Verifies every workspace. `folder` is where the master key is looked for; without it the sealed identifiers are not
 /// opened. Told: the workspace's slug, changes done, changes in all.
@@ -350,42 +328,6 @@ fn verify_checkpoint(
     Ok(())
 }
 
-fn verify_rows(
-    connection: &mut Connection,
-    slug: &str,
-    workspace: i64,
-    engine: &Engine,
-    report: &mut VerifyReport,
-) -> Result<(), Error> {
-    for row in connection.query(ORPHANS, &[workspace.into()])? {
-        report.find(format!(
-            "{slug}: audience {} belongs to no structure",
-            row.int(0)?
-        ));
-    }
-    let mut known = std::collections::HashSet::new();
-    let mut after = i64::MIN;
-    loop {
-        let rows = connection.query(AUDIENCE_IDS, &[workspace.into(), after.into()])?;
-        let Some(last) = rows.last() else { break };
-        after = last.int(0)?;
-        for row in &rows {
-            known.insert(row.int(0)?);
-        }
-    }
-    verify_groups(connection, slug, workspace, report)?;
-    verify_policies(connection, slug, workspace, engine, &mut known, report)?;
-    for (set, members) in engine.published().sets() {
-        if set > 0 && !known.contains(&set) {
-            report.find(format!(
-                "{slug}: set {set} with {} people belongs to no audience and no policy",
-                members.len()
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn verify_identifiers(
     connection: &mut Connection,
     workspace: &Workspace,
@@ -418,53 +360,6 @@ fn verify_identifiers(
             Err(error) => report.find(format!("{slug}: identifier block {block}: {error}")),
         }
         position += expected;
-    }
-    Ok(())
-}
-
-fn verify_groups(
-    connection: &mut Connection,
-    slug: &str,
-    workspace: i64,
-    report: &mut VerifyReport,
-) -> Result<(), Error> {
-    for row in connection.query(MISCOUNTED, &[workspace.into()])? {
-        report.find(format!(
-            "{slug}: group {} has another number of members than it says",
-            row.int(0)?
-        ));
-    }
-    for row in connection.query(MEMBER_ORPHANS, &[workspace.into()])? {
-        report.find(format!(
-            "{slug}: a member of group {} is no account, or the group is none",
-            row.int(0)?
-        ));
-    }
-    Ok(())
-}
-
-/// The set of each version of the policy is recomputed from the consents.
-fn verify_policies(
-    connection: &mut Connection,
-    slug: &str,
-    workspace: i64,
-    engine: &Engine,
-    known: &mut std::collections::HashSet<i64>,
-    report: &mut VerifyReport,
-) -> Result<(), Error> {
-    for mut row in connection.query(POLICIES, &[workspace.into()])? {
-        let (version, set) = (row.text(0)?, row.int(1)?);
-        known.insert(set);
-        let rows = connection.query(AGREED, &[workspace.into(), (&version).into()])?;
-        let people = rows
-            .iter()
-            .map(|row| u32::try_from(row.int(0)?).map_err(|_| Error::Corrupt("a person".into())))
-            .collect::<Result<Vec<u32>, Error>>()?;
-        if Set::from_unsorted(people) != engine.published().set(set) {
-            report.find(format!(
-                "{slug}: the people who agreed to policy {version} are others than its consents say"
-            ));
-        }
     }
     Ok(())
 }

@@ -155,7 +155,8 @@ impl From<Error> for Problem {
                 | Denied::EveryStructure
                 | Denied::Scope(_)
                 | Denied::Administrator
-                | Denied::Permission,
+                | Denied::Permission
+                | Denied::Control,
             ) => Problem::text(StatusCode::FORBIDDEN, "Forbidden"),
             Error::Conflict(text) => Problem::text(StatusCode::CONFLICT, text),
             Error::KeyReused => Problem::text(StatusCode::CONFLICT, "Conflict"),

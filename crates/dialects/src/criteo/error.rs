@@ -187,6 +187,7 @@ impl From<Error> for Problem {
                     | Denied::Scope(_)
                     | Denied::Administrator
                     | Denied::Permission
+                    | Denied::Control
                     | Denied::LastAdministrator => (
                         "operation-not-allowed",
                         "The operation is not allowed",

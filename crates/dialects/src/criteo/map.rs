@@ -43,6 +43,7 @@ pub fn audience_new(request: AudienceCreateRequest<'_>) -> Result<AudienceNew, P
         name: name(request.name)?,
         description: request.description.map(Cow::into_owned),
         reference: None,
+        rule: None,
     })
 }
 
@@ -51,7 +52,7 @@ pub fn audience_change(request: AudiencePutRequest<'_>) -> Result<AudienceChange
     Ok(AudienceChange {
         name: Some(name(request.name)?),
         description: request.description.map(|text| Some(text.into_owned())),
-        reference: None,
+        ..AudienceChange::default()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Audiences: named sets of people, each owned by a structure.
 
 use axum::extract::State;
-use domain::{AudienceCounts, Counted, Domain};
+use domain::{AudienceCounts, AudienceRef, Counted, Domain};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -78,9 +78,10 @@ async fn audience_get(State(domain): State<Domain>, call: Call) -> Answer {
 async fn audience_update(State(domain): State<Domain>, call: Call) -> Answer {
     let id = call.id(NOUN)?;
     let (context, body) = call.json::<AudienceUpdate>().await?;
-    let counted = domain
-        .audience_update_counted(&context, id, body.into())
+    let changed = domain
+        .audience_change(&context, AudienceRef::Id(id), body.into(), false)
         .await?;
+    let counted = domain.changed_counted(&context, &changed).await?;
     ok(&Audience::from(counted))
 }
 

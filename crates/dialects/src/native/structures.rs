@@ -81,6 +81,6 @@ async fn structure_update(State(domain): State<Domain>, call: Call) -> Answer {
             content_type = "application/problem+json")))]
 async fn structure_delete(State(domain): State<Domain>, call: Call) -> Answer {
     let id = call.id(NOUN)?;
-    domain.structure_delete(&call.context(), id).await?;
+    domain.structure_delete(&call.context(), id, false).await?;
     no_content()
 }

@@ -61,8 +61,8 @@ pub(crate) struct StructureCreate {
 impl From<StructureCreate> for StructureNew {
     fn from(body: StructureCreate) -> StructureNew {
         StructureNew {
-            name: body.name,
             reference: body.reference,
+            ..StructureNew::new(body.name)
         }
     }
 }
@@ -85,8 +85,8 @@ impl From<StructureUpdate> for AudienceChange {
     fn from(body: StructureUpdate) -> AudienceChange {
         AudienceChange {
             name: body.name,
-            description: None,
             reference: body.reference,
+            ..AudienceChange::default()
         }
     }
 }
@@ -183,10 +183,9 @@ impl From<AudienceCreate> for AudienceNew {
             reference,
         } = body;
         AudienceNew {
-            structure,
-            name,
             description,
             reference,
+            ..AudienceNew::new(structure, name)
         }
     }
 }
@@ -220,6 +219,7 @@ impl From<AudienceUpdate> for AudienceChange {
             name,
             description,
             reference,
+            ..AudienceChange::default()
         }
     }
 }

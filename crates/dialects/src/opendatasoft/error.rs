@@ -93,7 +93,8 @@ impl From<Error> for Problem {
                 | Denied::EveryStructure
                 | Denied::Scope(_)
                 | Denied::Administrator
-                | Denied::Permission,
+                | Denied::Permission
+                | Denied::Control,
             ) => Problem::new(StatusCode::FORBIDDEN, "forbidden", text),
             Error::Conflict(_) | Error::KeyReused => Problem::bad_request(text),
             Error::RateLimited { .. } => {

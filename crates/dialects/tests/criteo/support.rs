@@ -142,10 +142,7 @@ impl World {
     }
 
     pub async fn structure(&self, name: &str) -> i64 {
-        let new = StructureNew {
-            name: name.into(),
-            reference: None,
-        };
+        let new = StructureNew::new(name);
         self.domain
             .structure_create(&self.server(), new)
             .await
@@ -279,12 +276,7 @@ impl World {
 
     /// An audience of the advertiser outside the portfolio.
     pub async fn create_foreign(&self) -> i64 {
-        let new = domain::AudienceNew {
-            structure: self.foreign,
-            name: "theirs".into(),
-            description: None,
-            reference: None,
-        };
+        let new = domain::AudienceNew::new(self.foreign, "theirs");
         self.domain
             .audience_create(&self.server(), new)
             .await

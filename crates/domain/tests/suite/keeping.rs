@@ -9,10 +9,7 @@ use store::{DataFolder, DatabaseUrl};
 
 /// Two audiences with history: added, checkpointed, removed, one deleted. Answers the one that stays.
 async fn fill(domain: &Domain) -> i64 {
-    let new = StructureNew {
-        name: "shop".into(),
-        reference: None,
-    };
+    let new = StructureNew::new("shop");
     let structure = domain
         .structure_create(&context("s"), new)
         .await
@@ -21,10 +18,8 @@ async fn fill(domain: &Domain) -> i64 {
     let mut ids = Vec::new();
     for name in ["keep", "drop"] {
         let new = AudienceNew {
-            structure,
-            name: name.into(),
             description: Some("é".into()),
-            reference: None,
+            ..AudienceNew::new(structure, name)
         };
         let id = domain
             .audience_create(&context("a"), new)

@@ -99,22 +99,14 @@ async fn a_commit_whose_answer_was_lost_is_done_once() {
         return;
     };
     let domain = house.open().await;
-    let new = StructureNew {
-        name: "shop".into(),
-        reference: None,
-    };
+    let new = StructureNew::new("shop");
     let structure = domain
         .structure_create(&context("s"), new)
         .await
         .expect("a structure")
         .id;
     for (order, name) in [(CUT_AFTER, "after"), (CUT_BEFORE, "before")] {
-        let new = AudienceNew {
-            structure,
-            name: name.into(),
-            description: None,
-            reference: None,
-        };
+        let new = AudienceNew::new(structure, name);
         proxy.order.store(order, Ordering::SeqCst);
         let before = domain.store().head_seq(1).await.expect("a head");
         // Were the command run twice, the second would find the name taken.

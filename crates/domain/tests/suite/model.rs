@@ -150,12 +150,7 @@ fn ask<'a>(
     Some(match step {
         Step::Create(name) => {
             let taken = model.taken(*name, None);
-            let new = AudienceNew {
-                structure,
-                name: format!("name {name}"),
-                description: None,
-                reference: None,
-            };
+            let new = AudienceNew::new(structure, format!("name {name}"));
             Box::pin(async move {
                 Asked::Created(
                     domain.audience_create(&context("create"), new).await,
@@ -379,10 +374,7 @@ async fn run(house: &House, processes: usize, steps: &[Step]) {
     for name in &names[..processes] {
         domains.push(house.open_as(name).await);
     }
-    let structure = StructureNew {
-        name: "shop".into(),
-        reference: None,
-    };
+    let structure = StructureNew::new("shop");
     let structure = domains[0]
         .structure_create(&context("structure"), structure)
         .await

@@ -21,10 +21,7 @@ fn credential(dialect: &str, scopes: &str, structures: Option<Vec<i64>>) -> Cred
 }
 
 async fn structure(domain: &Domain, context: &Context, name: &str) -> i64 {
-    let new = StructureNew {
-        name: name.into(),
-        reference: None,
-    };
+    let new = StructureNew::new(name);
     domain
         .structure_create(context, new)
         .await
@@ -33,12 +30,7 @@ async fn structure(domain: &Domain, context: &Context, name: &str) -> i64 {
 }
 
 async fn audience(domain: &Domain, context: &Context, structure: i64, name: &str) -> i64 {
-    let new = AudienceNew {
-        structure,
-        name: name.into(),
-        description: None,
-        reference: None,
-    };
+    let new = AudienceNew::new(structure, name);
     domain
         .audience_create(context, new)
         .await
@@ -459,10 +451,7 @@ async fn an_idempotency_key_answers_again_for_a_day() {
         let keyed =
             |body: &str| Some(Keyed::new("k-1", &[b"POST", body.as_bytes()]).expect("a key"));
         let make = async |body: &str, name: &str| {
-            let new = StructureNew {
-                name: name.into(),
-                reference: None,
-            };
+            let new = StructureNew::new(name);
             domain
                 .structure_create(&context("s").keyed(keyed(body)), new)
                 .await
@@ -531,12 +520,7 @@ async fn bad_values_are_refused_before_anything_is_stored() {
         let before = domain.store().head_seq(1).await.expect("a head");
         let long = "x".repeat(256);
         for name in ["", "  ", "a\u{7}b", &long] {
-            let new = AudienceNew {
-                structure: shop,
-                name: name.into(),
-                description: None,
-                reference: None,
-            };
+            let new = AudienceNew::new(shop, name);
             assert!(
                 matches!(
                     domain.audience_create(&context("a"), new).await,
@@ -545,12 +529,7 @@ async fn bad_values_are_refused_before_anything_is_stored() {
                 "{name:?}"
             );
         }
-        let new = AudienceNew {
-            structure: 99,
-            name: "a".into(),
-            description: None,
-            reference: None,
-        };
+        let new = AudienceNew::new(99, "a");
         assert!(matches!(
             domain.audience_create(&context("a"), new).await,
             Err(Error::Forbidden(_))

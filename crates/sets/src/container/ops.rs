@@ -93,6 +93,29 @@ impl Container {
         }
     }
 
+    /// The members of all of them, of whatever number: marked in one bitmap where they may be many.
+    pub(crate) fn union_of<'a>(
+        containers: impl Iterator<Item = &'a Container> + Clone,
+    ) -> Container {
+        let total: usize = containers.clone().map(Container::len).sum();
+        if total <= ARRAY_MAX {
+            let mut lows: Vec<u16> = containers.flat_map(Container::iter).collect();
+            lows.sort_unstable();
+            lows.dedup();
+            return Container::Array(fitted(lows));
+        }
+        let mut bitmap = Bitmap::from_lows([].into_iter());
+        for container in containers {
+            insert_into(&mut bitmap, container);
+        }
+        from_bitmap(bitmap)
+    }
+
+    /// The numbers from `first` to `last`, both included.
+    pub(crate) fn range(first: u16, last: u16) -> Container {
+        from_runs(Runs::new(vec![Run { first, last }]))
+    }
+
     /// Adds the members of `other`, in place where nobody else holds the container; untouched if it has them all.
     pub(crate) fn insert_all(this: &mut Arc<Container>, other: &Container) {
         if !matches!(**this, Container::Bitmap(_)) {

@@ -58,6 +58,13 @@ proptest! {
             prop_assert_eq!(x == y, a == b);
         }
         let third = set(&c);
+        let every: BTreeSet<Person> = a.iter().chain(&b).chain(&c).copied().collect();
+        check(&Set::union_of([&set(&a), &set_by_parts(&b), &third]), &every);
+        check(&Set::union_of([&third]), &c);
+        for skipped in [0, 1, every.len() / 2, every.len(), every.len() + 1] {
+            let rest = set(&every);
+            prop_assert!(rest.iter_at(skipped as u64).eq(every.iter().copied().skip(skipped)));
+        }
         prop_assert_eq!(set(&a).and_len3(&set_by_parts(&b), &third), (&and & &c).len() as u64);
         prop_assert_eq!(third.and_len3(&set(&a), &set(&a)), (&a & &c).len() as u64);
         let both = set(&a).and(&set(&b));

@@ -1,0 +1,686 @@
+//! Records: what one source knows of somebody (a person of a people system, a profile), pointing at a person.
+//!
+//! A record attaches to the person of its e-mail address, else of its reference in that source; its other identifier
+//! attaches where nobody holds it, and a clash is noted, never settled by itself. Deleting a record leaves the person and
+//! their memberships. Invariant: the sets of those who have a record, an inactive one, one that has ended, are what the
+//! rows say; `verify` recomputes them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sets::{Person, Set, SetId};
+use store::{RecordFilter, RecordRow, Sql, Tx, Verdict, View};
+
+use crate::{
+    caller::{Caller, Context, Scope},
+    clock::rfc3339,
+    email::Email,
+    error::{Error, Field, Result},
+    id::IdKind,
+    identifier::{Batch, Kind, RECORDS_SET},
+    limits,
+    membership::resolve_or_make,
+    service::Domain,
+    tree::own_id,
+};
+
+/// People who have a record that is not active.
+pub(crate) const INACTIVE_SET: SetId = -101;
+/// People who have a record whose end date has passed, as far as that was noted; see [`barred`].
+pub(crate) const ENDED_SET: SetId = -102;
+
+const NOUN: &str = "record";
+
+/// What one source knows of somebody.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: i64,
+    pub person: Person,
+    /// The name of the system that keeps it.
+    pub source: String,
+    /// The source's own id for it.
+    pub reference: Option<String>,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub active: bool,
+    /// Dates as `YYYY-MM-DD`.
+    pub starts: Option<String>,
+    pub ends: Option<String>,
+    /// What else the source keeps: a JSON object that nobody but the source's dialect reads.
+    pub profile: String,
+    /// Milliseconds since the Unix epoch.
+    pub created: i64,
+    pub updated: i64,
+}
+
+/// Who somebody is goes into no log.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Record({}, person {}, ***)", self.id, self.person)
+    }
+}
+
+impl fmt::Debug for RecordNew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordNew(***)")
+    }
+}
+
+impl fmt::Debug for RecordChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordChange(***)")
+    }
+}
+
+impl fmt::Debug for RecordRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordRef(***)")
+    }
+}
+
+impl fmt::Debug for RecordQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordQuery(***)")
+    }
+}
+
+/// A record to be made. It needs a reference or an e-mail address.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RecordNew {
+    pub reference: Option<String>,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub active: bool,
+    pub starts: Option<String>,
+    pub ends: Option<String>,
+    pub profile: String,
+}
+
+/// What to change of a record; what is absent stays, and `Some(None)` clears.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RecordChange {
+    pub reference: Option<Option<String>>,
+    pub email: Option<Option<String>>,
+    pub first_name: Option<Option<String>>,
+    pub last_name: Option<Option<String>>,
+    pub active: Option<bool>,
+    pub starts: Option<Option<String>>,
+    pub ends: Option<Option<String>>,
+    pub profile: Option<String>,
+}
+
+/// Which record of a source.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RecordRef {
+    Id(i64),
+    Reference(String),
+    Email(String),
+    /// Its id as 24 hexadecimal digits, else its reference, else its e-mail address.
+    Name(String),
+}
+
+/// Which records of a source.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// Milliseconds since the Unix epoch.
+    pub updated_since: Option<i64>,
+    pub active: Option<bool>,
+    pub email: Option<String>,
+}
+
+fn of(row: RecordRow) -> Record {
+    Record {
+        id: row.id,
+        person: row.person,
+        source: row.source,
+        reference: row.reference,
+        email: row.email,
+        first_name: row.first_name,
+        last_name: row.last_name,
+        active: row.active,
+        starts: row.starts,
+        ends: row.ends,
+        profile: row.profile,
+        created: row.created,
+        updated: row.updated,
+    }
+}
+
+/// The day of a moment in UTC, as `YYYY-MM-DD`.
+pub(crate) fn day(now_ms: i64) -> String {
+    rfc3339(now_ms)[..10].to_owned()
+}
+
+/// Of these people those who cannot join anything new: who have an inactive record; and of the others, who have one that has
+/// ended. Records that ended since the last sweep are looked up.
+pub(crate) fn barred(view: &mut dyn View, people: &Set, now: i64) -> Result<(Set, Set)> {
+    if people.is_empty() {
+        return Ok((Set::new(), Set::new()));
+    }
+    let inactive = people.and(&view.members(INACTIVE_SET));
+    let mut ended = people.and(&view.members(ENDED_SET));
+    let today = day(now);
+    let recent = store::records_ended(view, &today, limits::RECORDS_ENDED_MAX as i64)?;
+    let recent: Set = recent.into_iter().map(|(_, person)| person).collect();
+    ended.insert_all(&people.and(&recent));
+    let ended = ended.and_not(&inactive);
+    Ok((inactive, ended))
+}
+
+/// The record of a source that a reference names.
+pub(crate) fn lookup(
+    sql: &mut dyn Sql,
+    source: &str,
+    reference: &RecordRef,
+) -> Result<Option<RecordRow>> {
+    let of_source = |row: Option<RecordRow>| row.filter(|row| row.source == source);
+    // PostgreSQL takes no NUL in a text.
+    let asked = |text: &str| !text.is_empty() && !text.contains('\0');
+    Ok(match reference {
+        RecordRef::Id(id) => of_source(store::record_get(sql, *id)?),
+        RecordRef::Reference(text) if asked(text) => store::record_by_reference(sql, source, text)?,
+        RecordRef::Email(text) if asked(text) => {
+            store::record_by_email(sql, source, &email_key(text))?
+        }
+        RecordRef::Name(text) if asked(text) => {
+            if let Some(id) = own_id(sql.workspace(), text, IdKind::Record)
+                && let Some(row) = of_source(store::record_get(sql, id)?)
+            {
+                return Ok(Some(row));
+            }
+            match store::record_by_reference(sql, source, text)? {
+                Some(row) => Some(row),
+                None => store::record_by_email(sql, source, &email_key(text))?,
+            }
+        }
+        RecordRef::Reference(_) | RecordRef::Email(_) | RecordRef::Name(_) => None,
+    })
+}
+
+/// An address as it is compared, whether it is one or not.
+fn email_key(text: &str) -> String {
+    match Email::parse(text) {
+        Ok(email) => email.key().to_owned(),
+        Err(_) => text.trim().to_lowercase(),
+    }
+}
+
+/// A text of 1 to `max` characters without control characters, trimmed; an empty one is none.
+fn short(field: &'static str, text: Option<String>, max: usize) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.chars().count() > max || text.chars().any(char::is_control) {
+        let say = format!("It must be at most {max} characters without control characters.");
+        return Err(Error::invalid(field, "malformed", say));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// A date of the calendar as `YYYY-MM-DD` (ISO 8601), 0001 to 9999.
+fn date(field: &'static str, text: Option<String>) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    let bad = || {
+        let say = "A date must be a day of the calendar, written as YYYY-MM-DD.";
+        Error::invalid(field, "malformed", say)
+    };
+    let bytes = text.as_bytes();
+    let shaped = bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    if !shaped {
+        return Err(bad());
+    }
+    let number = |from: usize, to: usize| text[from..to].parse::<u32>().unwrap_or_default();
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    if year == 0 || !(1..=days).contains(&day) {
+        return Err(bad());
+    }
+    Ok(Some(text))
+}
+
+fn profile(text: String) -> Result<String> {
+    let text = if text.is_empty() { "{}".into() } else { text };
+    // JSON writes a NUL as six characters; PostgreSQL's text could not hold one.
+    if text.len() > limits::PROFILE_BYTES_MAX || text.contains('\0') {
+        let say = format!(
+            "A profile is at most {} bytes of JSON.",
+            limits::PROFILE_BYTES_MAX
+        );
+        return Err(Error::invalid("profile", "too_large", say));
+    }
+    Ok(text)
+}
+
+/// The fields of a record, checked.
+fn checked(mut row: RecordRow) -> Result<RecordRow> {
+    row.reference = short("reference", row.reference, limits::REFERENCE_CHARS_MAX)?;
+    row.first_name = short("first_name", row.first_name, limits::NAME_CHARS_MAX)?;
+    row.last_name = short("last_name", row.last_name, limits::NAME_CHARS_MAX)?;
+    row.starts = date("starts", row.starts)?;
+    row.ends = date("ends", row.ends)?;
+    row.profile = profile(row.profile)?;
+    let email = match row.email.as_deref().map(str::trim) {
+        None | Some("") => None,
+        Some(text) => Some(Email::parse(text)?),
+    };
+    row.email_key = email.as_ref().map(|email| email.key().to_owned());
+    row.email = email.map(|email| email.as_str().to_owned());
+    if row.reference.is_none() && row.email.is_none() {
+        let say = "A record needs a reference or an e-mail address.";
+        return Err(Error::invalid("reference", "required", say));
+    }
+    if let (Some(starts), Some(ends)) = (&row.starts, &row.ends)
+        && ends < starts
+    {
+        let say = "The end date must not lie before the start date.";
+        return Err(Error::invalid("ends", "before_start", say));
+    }
+    Ok(row)
+}
+
+fn taken(name: &'static str, text: &str) -> Error {
+    Error::AlreadyExists(Field {
+        name,
+        code: "already_used",
+        text: text.into(),
+    })
+}
+
+/// Fails where another record of the source has the reference or the address, or where the reference reads as an id.
+fn free(sql: &mut dyn Sql, row: &RecordRow) -> Result<()> {
+    if let Some(reference) = &row.reference {
+        let workspace = sql.workspace();
+        let reads_as_id = [IdKind::Record, IdKind::Person]
+            .iter()
+            .any(|kind| own_id(workspace, reference, *kind).is_some());
+        if reads_as_id {
+            return Err(taken("reference", "This reference reads as an id."));
+        }
+        let other = store::record_by_reference(sql, &row.source, reference)?;
+        if other.is_some_and(|other| other.id != row.id) {
+            return Err(taken("reference", "Another record has this reference."));
+        }
+        // A name must not mean two people.
+        let other = store::record_by_email(sql, &row.source, &email_key(reference))?;
+        if other.is_some_and(|other| other.id != row.id) {
+            return Err(taken(
+                "reference",
+                "This reference is the e-mail address of another record.",
+            ));
+        }
+    }
+    let Some(key) = &row.email_key else {
+        return Ok(());
+    };
+    let other = store::record_by_email(sql, &row.source, key)?;
+    if other.is_some_and(|other| other.id != row.id) {
+        return Err(taken("email", "Another record has this e-mail address."));
+    }
+    let other = store::record_by_reference(sql, &row.source, key)?;
+    if other.is_some_and(|other| other.id != row.id) {
+        return Err(taken(
+            "email",
+            "This e-mail address is the reference of another record.",
+        ));
+    }
+    Ok(())
+}
+
+fn one(person: Person) -> Set {
+    Set::from_sorted(&[person])
+}
+
+/// Brings the sets that follow from a person's records up to date.
+fn note_sets(tx: &mut Tx<'_, '_>, person: Person) -> Result<()> {
+    let rows = store::records_of(tx, person, limits::PERSON_RECORDS_MAX as i64)?;
+    let mut keep = |set: SetId, is_in: bool| {
+        if is_in {
+            tx.set_add(set, &one(person));
+        } else {
+            tx.set_remove(set, &one(person));
+        }
+    };
+    keep(RECORDS_SET, !rows.is_empty());
+    keep(INACTIVE_SET, rows.iter().any(|row| !row.active));
+    keep(ENDED_SET, rows.iter().any(|row| row.ended));
+    Ok(())
+}
+
+/// Whether a record's end date has passed on this day.
+fn has_ended(row: &RecordRow, today: &str) -> bool {
+    row.ends.as_deref().is_some_and(|ends| ends < today)
+}
+
+fn empty_row(source: &str) -> RecordRow {
+    RecordRow {
+        id: 0,
+        source: source.to_owned(),
+        person: 0,
+        reference: None,
+        email: None,
+        email_key: None,
+        first_name: None,
+        last_name: None,
+        active: true,
+        ended: false,
+        starts: None,
+        ends: None,
+        profile: String::new(),
+        created: 0,
+        updated: 0,
+    }
+}
+
+fn valid_source(source: &str) -> Result<()> {
+    let good = (1..=limits::SOURCE_CHARS_MAX).contains(&source.len())
+        && source
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if good {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "source",
+        "malformed",
+        "A source is named with lower-case letters, digits and underscores.",
+    ))
+}
+
+impl Domain {
+    /// The identifiers that a record's person is looked for by: its address, then its reference in the source.
+    async fn record_batch(&self, caller: &Caller, row: &RecordRow) -> Result<Batch> {
+        let mut batch = self.batch(caller, 2).await?;
+        let namespace = format!("{}.reference", row.source);
+        let malformed =
+            |invalid: crate::identifier::Invalid| Error::invalid("email", "malformed", invalid.0);
+        if let Some(key) = &row.email_key {
+            batch.identifier(Kind::Email, "", key).map_err(malformed)?;
+        }
+        if let Some(reference) = &row.reference {
+            batch
+                .identifier(Kind::External, &namespace, reference)
+                .map_err(malformed)?;
+        }
+        batch.end_person();
+        Ok(batch.finish())
+    }
+
+    /// Makes a record, and its person where nobody holds one of its identifiers. Needs the scope people:write.
+    pub async fn record_create(
+        &self,
+        context: &Context,
+        source: &str,
+        new: RecordNew,
+    ) -> Result<Record> {
+        context.caller.need(Scope::PeopleWrite)?;
+        context.caller.need_every_structure()?;
+        valid_source(source)?;
+        let row = checked(RecordRow {
+            reference: new.reference,
+            email: new.email,
+            first_name: new.first_name,
+            last_name: new.last_name,
+            active: new.active,
+            starts: new.starts,
+            ends: new.ends,
+            profile: new.profile,
+            ..empty_row(source)
+        })?;
+        let batch = self.record_batch(&context.caller, &row).await?;
+        self.command(context, "record_create", batch.weight(), move |tx| {
+            let mut row = row.clone();
+            free(tx, &row)?;
+            let (people, _) = resolve_or_make(tx, &batch)?;
+            row.person = people
+                .iter()
+                .next()
+                .ok_or_else(|| Error::internal("a record has no person"))?;
+            let others = store::records_of(tx, row.person, limits::PERSON_RECORDS_MAX as i64)?;
+            if others.len() >= limits::PERSON_RECORDS_MAX {
+                let say = "This person has as many records as one may have.";
+                return Err(Error::invalid("email", "too_many", say));
+            }
+            let now = tx.meta().time;
+            (row.id, row.created, row.updated) = (tx.next_id(), now, now);
+            row.ended = has_ended(&row, &day(now));
+            store::record_insert(tx, &row)?;
+            note_sets(tx, row.person)?;
+            store::activity_insert(tx, Some(row.id), &format!("person={}", row.person))?;
+            Ok(Verdict::Done(of(row)))
+        })
+        .await
+    }
+
+    /// A record. Needs the scope people:read.
+    pub async fn record_get(
+        &self,
+        caller: &Caller,
+        source: &str,
+        reference: RecordRef,
+    ) -> Result<Record> {
+        caller.need(Scope::PeopleRead)?;
+        let source = source.to_owned();
+        self.store()
+            .read(caller.workspace, move |read| {
+                let found = lookup(read, &source, &reference)?;
+                found.map(of).ok_or(Error::NotFound(NOUN))
+            })
+            .await
+    }
+
+    /// Records of a source in order of id, by the number of their place, and how many there are. Needs the scope
+    /// people:read.
+    pub async fn record_list(
+        &self,
+        caller: &Caller,
+        source: &str,
+        query: RecordQuery,
+        offset: u64,
+        limit: usize,
+    ) -> Result<(Vec<Record>, u64)> {
+        caller.need(Scope::PeopleRead)?;
+        let source = source.to_owned();
+        let filter = RecordFilter {
+            updated_since: query.updated_since,
+            active: query.active,
+            email_key: query.email.as_deref().map(email_key),
+        };
+        // A NUL names nobody, and PostgreSQL refuses it.
+        if filter
+            .email_key
+            .as_deref()
+            .is_some_and(|key| key.contains('\0'))
+        {
+            return Ok((Vec::new(), 0));
+        }
+        let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64;
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        self.store()
+            .read(caller.workspace, move |read| {
+                let total = store::records_count(read, &source, &filter)?;
+                let rows = store::records_page(read, &source, &filter, offset, limit)?;
+                Ok((rows.into_iter().map(of).collect(), total))
+            })
+            .await
+    }
+
+    /// Changes a record. A new address or reference attaches to its person where nobody holds it; the old one stays theirs.
+    /// Needs the scope people:write.
+    pub async fn record_update(
+        &self,
+        context: &Context,
+        source: &str,
+        reference: RecordRef,
+        change: RecordChange,
+    ) -> Result<Record> {
+        context.caller.need(Scope::PeopleWrite)?;
+        context.caller.need_every_structure()?;
+        let source = source.to_owned();
+        // The new identifiers are checked and hashed here; the command adds them to the person that the record has.
+        let probe = checked(RecordRow {
+            reference: change.reference.clone().flatten(),
+            email: change.email.clone().flatten(),
+            ..empty_row(&source)
+        });
+        let has_new = change
+            .reference
+            .iter()
+            .chain(&change.email)
+            .any(Option::is_some);
+        let gained = match probe {
+            Ok(probe) => Some(self.record_batch(&context.caller, &probe).await?),
+            // Neither of them is given; what else is wrong is said by the whole record's check.
+            Err(_) if !has_new => None,
+            Err(error) => return Err(error),
+        };
+        self.command(context, "record_update", 2, move |tx| {
+            let before = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
+            let mut row = checked(changed(before.clone(), &change))?;
+            free(tx, &row)?;
+            row.ended = has_ended(&row, &day(tx.meta().time));
+            if row == before {
+                return Ok(Verdict::Done(of(row)));
+            }
+            row.updated = tx.meta().time;
+            if let Some(batch) = &gained {
+                attach(tx, row.person, batch)?;
+            }
+            store::record_update(tx, &row)?;
+            note_sets(tx, row.person)?;
+            store::activity_insert(tx, Some(row.id), "")?;
+            Ok(Verdict::Done(of(row)))
+        })
+        .await
+    }
+
+    /// Deletes a record. The person, their identifiers and their memberships stay. Needs the scope people:write.
+    pub async fn record_delete(
+        &self,
+        context: &Context,
+        source: &str,
+        reference: RecordRef,
+    ) -> Result<()> {
+        context.caller.need(Scope::PeopleWrite)?;
+        context.caller.need_every_structure()?;
+        let source = source.to_owned();
+        self.command(context, "record_delete", 1, move |tx| {
+            let row = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
+            store::record_delete(tx, row.id)?;
+            note_sets(tx, row.person)?;
+            store::activity_insert(tx, Some(row.id), &format!("person={}", row.person))?;
+            Ok(Verdict::Done(()))
+        })
+        .await
+    }
+
+    /// Notes whose records have ended, so that a move needs not look at each; called now and then. True where more may be
+    /// left.
+    pub async fn record_sweep(&self, workspace: i64) -> Result<bool> {
+        let context = Context::new(Caller::server(workspace), "sweep");
+        self.command(&context, "record_sweep", 1, move |tx| {
+            let today = day(tx.meta().time);
+            let limit = limits::RECORDS_SWEPT_MAX;
+            let found = store::records_ended(tx, &today, limit as i64)?;
+            for (id, _) in &found {
+                store::record_end(tx, *id)?;
+            }
+            let people: Set = found.iter().map(|(_, person)| *person).collect();
+            if !people.is_empty() {
+                tx.set_add(ENDED_SET, &people);
+            }
+            Ok(Verdict::Done(found.len() == limit))
+        })
+        .await
+    }
+}
+
+fn changed(mut row: RecordRow, change: &RecordChange) -> RecordRow {
+    let put = |field: &mut Option<String>, new: &Option<Option<String>>| {
+        if let Some(new) = new {
+            field.clone_from(new);
+        }
+    };
+    put(&mut row.reference, &change.reference);
+    put(&mut row.email, &change.email);
+    put(&mut row.first_name, &change.first_name);
+    put(&mut row.last_name, &change.last_name);
+    put(&mut row.starts, &change.starts);
+    put(&mut row.ends, &change.ends);
+    row.active = change.active.unwrap_or(row.active);
+    if let Some(profile) = &change.profile {
+        row.profile.clone_from(profile);
+    }
+    row
+}
+
+/// Gives a person the keys that nobody holds; of the others the clash is noted.
+fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Result<()> {
+    for (at, key) in batch.keys.iter().enumerate() {
+        let kind = batch.kinds[at];
+        match tx.person(key) {
+            Some(holder) if holder == person => {}
+            Some(holder) => {
+                let now = tx.meta().time;
+                store::conflict_note(tx, person, holder, kind.as_str(), now)?;
+            }
+            None => {
+                if tx.attach(*key, person, &[batch.received(at)]) {
+                    tx.set_add(kind.set(), &one(person));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_a_day_of_the_calendar() {
+        let good = |text: &str| date("ends", Some(text.to_owned())).is_ok();
+        for text in [
+            "2026-01-31",
+            "2024-02-29",
+            "2000-02-29",
+            "0001-01-01",
+            "9999-12-31",
+        ] {
+            assert!(good(text), "{text}");
+        }
+        for text in [
+            "",
+            "2026-1-31",
+            "31-01-2026",
+            "2026/01/31",
+            "2026-02-29",
+            "1900-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-04-31",
+            "2026-01-00",
+            "0000-01-01",
+            "2026-01-31T00:00:00Z",
+            "2026-01-3\u{661}",
+        ] {
+            assert!(!good(text), "{text}");
+        }
+        assert_eq!(date("ends", None), Ok(None));
+    }
+}

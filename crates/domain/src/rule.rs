@@ -1,0 +1,176 @@
+//! Rules of smart audiences: who is in one, as an expression over others.
+//!
+//! Evaluated on the sets that a read or a command sees, never stored as members. A rule may name structures and manual
+//! audiences of its own workspace, no smart ones, so that no rule goes round in a circle. Invariant: a rule that was
+//! stored is within the limits on its size.
+
+use serde::{Deserialize, Serialize};
+use sets::Set;
+use store::{Audience, AudienceKind, View};
+
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    limits, tree,
+};
+
+/// Who is in a smart audience. In JSON: `{"all": [{"audience": 3}, {"not": {"audience": 4}}]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rule {
+    /// Everybody in this structure or manual audience; nobody once it is deleted.
+    Audience(i64),
+    /// Who is in each of them; of none at all, everybody.
+    All(Vec<Rule>),
+    /// Who is in at least one of them.
+    Any(Vec<Rule>),
+    /// Everybody whom the workspace knows but these.
+    Not(Box<Rule>),
+}
+
+impl Rule {
+    /// How many parts it has, and how deep they are nested.
+    fn size(&self) -> (usize, usize) {
+        let parts = |rules: &[Rule]| {
+            rules.iter().fold((1, 1), |(count, depth), rule| {
+                let (more, deeper) = rule.size();
+                (count + more, depth.max(deeper + 1))
+            })
+        };
+        match self {
+            Rule::Audience(_) => (1, 1),
+            Rule::All(rules) | Rule::Any(rules) => parts(rules),
+            Rule::Not(rule) => {
+                let (count, depth) = rule.size();
+                (count + 1, depth + 1)
+            }
+        }
+    }
+
+    fn audiences(&self, found: &mut Vec<i64>) {
+        match self {
+            Rule::Audience(id) => found.push(*id),
+            Rule::All(rules) | Rule::Any(rules) => {
+                rules.iter().for_each(|rule| rule.audiences(found));
+            }
+            Rule::Not(rule) => rule.audiences(found),
+        }
+    }
+}
+
+/// The rule as it is kept. Fails where it is too large.
+pub(crate) fn valid(rule: &Rule) -> Result<String> {
+    let (parts, depth) = rule.size();
+    if parts > limits::RULE_PARTS_MAX || depth > limits::RULE_DEPTH_MAX {
+        let text = format!(
+            "A rule has at most {} parts, nested at most {} deep.",
+            limits::RULE_PARTS_MAX,
+            limits::RULE_DEPTH_MAX
+        );
+        return Err(Error::invalid("rule", "too_large", text));
+    }
+    serde_json::to_string(rule).map_err(Error::internal)
+}
+
+/// Fails unless the rule names only what there is, what the caller may see and what is not smart itself.
+pub(crate) fn known(view: &mut dyn View, caller: &Caller, rule: &Rule) -> Result<()> {
+    let mut named = Vec::new();
+    rule.audiences(&mut named);
+    named.sort_unstable();
+    named.dedup();
+    for id in named {
+        let found = store::audience_get(view, id)?
+            .filter(|audience| caller.portfolio.has(audience.structure));
+        match found.map(|audience| audience.kind) {
+            None => {
+                let text = format!("There is no audience {id}.");
+                return Err(Error::invalid("rule", "unknown", text));
+            }
+            Some(AudienceKind::Smart) => {
+                let text = format!("Audience {id} is smart itself: name what it names.");
+                return Err(Error::invalid("rule", "smart", text));
+            }
+            Some(AudienceKind::Structure | AudienceKind::Manual) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Who is in a smart audience now.
+pub(crate) fn people(view: &mut dyn View, audience: &Audience) -> Result<Set> {
+    let text = audience.rule.as_deref().unwrap_or(r#"{"any":[]}"#);
+    let rule: Rule = serde_json::from_str(text).map_err(Error::internal)?;
+    evaluate(view, &rule)
+}
+
+fn evaluate(view: &mut dyn View, rule: &Rule) -> Result<Set> {
+    match rule {
+        Rule::Audience(id) => match store::audience_get(view, *id)? {
+            Some(audience) if audience.kind != AudienceKind::Smart => tree::people(view, &audience),
+            _ => Ok(Set::new()),
+        },
+        Rule::All(rules) => {
+            let (without, within): (Vec<&Rule>, Vec<&Rule>) =
+                rules.iter().partition(|rule| matches!(rule, Rule::Not(_)));
+            let mut people: Option<Set> = None;
+            for rule in within {
+                let more = evaluate(view, rule)?;
+                people = Some(people.map_or_else(|| more.clone(), |people| people.and(&more)));
+            }
+            let mut people = people.unwrap_or_else(|| everybody(view));
+            for rule in without {
+                if let Rule::Not(rule) = rule {
+                    people = people.and_not(&evaluate(view, rule)?);
+                }
+            }
+            Ok(people)
+        }
+        Rule::Any(rules) => {
+            let each = rules
+                .iter()
+                .map(|rule| evaluate(view, rule))
+                .collect::<Result<Vec<Set>>>()?;
+            Ok(Set::union_of(&each))
+        }
+        Rule::Not(rule) => {
+            let people = evaluate(view, rule)?;
+            Ok(everybody(view).and_not(&people))
+        }
+    }
+}
+
+fn everybody(view: &dyn View) -> Set {
+    Set::range(1, view.next_person().saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_read_as_it_is_written() {
+        let text = r#"{"all":[{"audience":3},{"not":{"any":[{"audience":4},{"audience":5}]}}]}"#;
+        let rule: Rule = serde_json::from_str(text).expect("is one");
+        assert_eq!(valid(&rule).as_deref(), Ok(text));
+        assert_eq!(rule.size(), (6, 4));
+        for wrong in [
+            r#"{"audience":"3"}"#,
+            r#"{"some":[]}"#,
+            r#"{"all":[],"any":[]}"#,
+            "3",
+        ] {
+            assert!(serde_json::from_str::<Rule>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_rule_has_its_limits() {
+        let deep = (0..limits::RULE_DEPTH_MAX)
+            .fold(Rule::Audience(1), |rule, _| Rule::Not(Box::new(rule)));
+        assert!(valid(&deep).is_err());
+        let wide = Rule::Any(vec![Rule::Audience(1); limits::RULE_PARTS_MAX]);
+        assert!(valid(&wide).is_err());
+        let good = Rule::Any(vec![Rule::Audience(1); limits::RULE_PARTS_MAX - 1]);
+        assert!(valid(&good).is_ok());
+    }
+}
