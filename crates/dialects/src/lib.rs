@@ -19,6 +19,7 @@ pub mod pages;
 mod panic;
 mod rate;
 pub mod request;
+pub mod thrive;
 mod time;
 
 /// The dialects for which a credential can be made.
@@ -27,6 +28,7 @@ pub const DIALECTS: &[&str] = &[
     criteo::DIALECT,
     a2::DIALECT,
     opendatasoft::DIALECT,
+    thrive::DIALECT,
 ];
 
 /// The dialects whose requests may carry the key of an account.

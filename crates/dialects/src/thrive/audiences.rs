@@ -2,8 +2,8 @@
 
 use axum::response::Response;
 use domain::{
-    Audience, AudienceChange, AudienceKind, AudienceNew, AudienceRef, Changed, Control, Placed,
-    StructureNew, TreeQuery,
+    Audience, AudienceChange, AudienceKind, AudienceNew, AudienceRef, Changed, Context, Control,
+    Domain, Placed, StructureNew, TreeQuery,
 };
 
 use super::{
@@ -54,9 +54,10 @@ pub async fn create(mut call: Call) -> Answer {
     // Blank for a structure, as the vendor's form says it.
     let parent = parent.filter(|parent| !parent.is_empty());
     check_category(&fields, parent.is_some())?;
+    let (domain, context) = (&call.domain, &call.context);
     let placed = match parent {
-        None => structure(&call, name, reference).await?,
-        Some(parent) => child(&call, parent, name, reference).await?,
+        None => structure(domain, context, name, reference).await?,
+        Some(parent) => child(domain, context, parent, name, reference).await?,
     };
     Ok(created(&map::audience(call.caller().workspace, &placed)))
 }
@@ -81,7 +82,8 @@ fn check_category(fields: &Fields, has_parent: bool) -> Result<(), Problem> {
 }
 
 async fn structure(
-    call: &Call,
+    domain: &Domain,
+    context: &Context,
     name: String,
     reference: Option<String>,
 ) -> Result<Placed, Problem> {
@@ -91,7 +93,7 @@ async fn structure(
         unique_names: false,
         ..StructureNew::new(name)
     };
-    let audience = call.domain.structure_create(&call.context, new).await?;
+    let audience = domain.structure_create(context, new).await?;
     Ok(Placed {
         audience,
         parent: None,
@@ -99,14 +101,13 @@ async fn structure(
 }
 
 async fn child(
-    call: &Call,
+    domain: &Domain,
+    context: &Context,
     parent: String,
     name: String,
     reference: Option<String>,
 ) -> Result<Placed, Problem> {
-    let found = call
-        .domain
-        .audience_find(call.caller(), AudienceRef::Name(parent));
+    let found = domain.audience_find(&context.caller, AudienceRef::Name(parent));
     let parent = found.await?.audience;
     if !is_structure(&parent) {
         return Err(Problem::invalid(
@@ -118,7 +119,7 @@ async fn child(
         reference,
         ..AudienceNew::new(parent.id, name)
     };
-    let audience = call.domain.audience_create(&call.context, new).await?;
+    let audience = domain.audience_create(context, new).await?;
     Ok(Placed {
         audience,
         parent: Some(parent),

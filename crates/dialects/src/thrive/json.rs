@@ -188,7 +188,10 @@ mod tests {
             assert!(names(wrong).is_err());
         }
         assert!(objects(Some(json!([{}, "x"]))).is_err());
-        assert_eq!(objects(Some(json!([{}]))).map(|all| all.len()).ok(), Some(1));
+        assert_eq!(
+            objects(Some(json!([{}]))).map(|all| all.len()).ok(),
+            Some(1)
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod stream;
 mod tenant;
 mod token;
 mod users;
-mod webhooks;
+// HOOKS mod webhooks;
 mod wire;
 
 use std::any::Any;
@@ -38,7 +38,7 @@ use domain::Domain;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use tenant::tenant_id;
-pub(crate) use webhooks::event_request;
+// HOOKS pub(crate) use webhooks::event_request;
 
 use call::{serve, serve_webhook};
 use error::Problem;
@@ -192,17 +192,10 @@ fn lifecycle_routes() -> Router<Domain> {
 }
 
 fn webhook_routes(base: &str) -> Router<Domain> {
-    let routes = at(
+    at(
         Router::new(),
         &format!("{base}/webhooks"),
-        get(|domain, request| serve_webhook(domain, request, webhooks::list))
-            .post(|domain, request| serve_webhook(domain, request, webhooks::post)),
-    );
-    at(
-        routes,
-        &format!("{base}/webhooks/{{webhook}}"),
-        get(|domain, request| serve_webhook(domain, request, webhooks::get))
-            .delete(|domain, request| serve_webhook(domain, request, webhooks::delete)),
+        post(|domain, request| serve_webhook(domain, request, provision::post)),
     )
 }
 

@@ -1,7 +1,7 @@
 //! What a personnel system tells of its people, one event a request: they joined, changed, were suspended or left for good. The
 //! vendor documents the events and not their answers.
 
-use domain::{Error, RecordChange, RecordRef};
+use domain::{Context, Domain, Error, RecordChange, RecordRef};
 
 use super::{
     DIALECT,
@@ -30,16 +30,16 @@ pub async fn receive(call: Call, fields: Fields) -> Answer {
     let content = fields.object("content")?.unwrap_or_default();
     let user = content.object("user")?.unwrap_or_default();
     let reference = user.text("ref")?.flatten().filter(|it| !it.is_empty());
-    let reference = reference.ok_or_else(|| Problem::invalid("content.user.ref", "is required."))?;
+    let reference =
+        reference.ok_or_else(|| Problem::invalid("content.user.ref", "is required."))?;
+    let (domain, context) = (&call.domain, &call.context);
     match kind.as_str() {
-        "user_joined" => joined(&call, reference, user).await?,
-        "user_updated" => changed(&call, reference, users::change_of(&user)?).await?,
-        "user_suspended" => changed(&call, reference, active(false)).await?,
+        "user_joined" => joined(domain, context, reference, user).await?,
+        "user_updated" => changed(domain, context, reference, users::change_of(&user)?).await?,
+        "user_suspended" => changed(domain, context, reference, active(false)).await?,
         _ => {
             let user = RecordRef::Reference(reference);
-            call.domain
-                .record_delete(&call.context, DIALECT, user)
-                .await?;
+            domain.record_delete(context, DIALECT, user).await?;
         }
     }
     Ok(ok(&wire::Deleted { success: true }))
@@ -53,35 +53,41 @@ fn active(active: bool) -> RecordChange {
 }
 
 /// Somebody new, or somebody who was suspended and is back.
-async fn joined(call: &Call, reference: String, user: Fields) -> Result<(), Problem> {
+async fn joined(
+    domain: &Domain,
+    context: &Context,
+    reference: String,
+    user: Fields,
+) -> Result<(), Problem> {
     let back = RecordChange {
         active: Some(true),
         ..users::change_of(&user)?
     };
-    let found = call
-        .domain
-        .record_update(
-            &call.context,
-            DIALECT,
-            RecordRef::Reference(reference),
-            back,
-        )
+    let found = domain
+        .record_update(context, DIALECT, RecordRef::Reference(reference), back)
         .await;
     match found {
         Err(Error::NotFound(_)) => {
             let new = users::new_of(user)?;
-            call.domain
-                .record_create(&call.context, DIALECT, new)
-                .await?;
+            domain.record_create(context, DIALECT, new).await?;
             Ok(())
         }
         found => found.map(drop).map_err(Problem::from),
     }
 }
 
-async fn changed(call: &Call, reference: String, change: RecordChange) -> Result<(), Problem> {
+async fn changed(
+    domain: &Domain,
+    context: &Context,
+    reference: String,
+    change: RecordChange,
+) -> Result<(), Problem> {
     let user = RecordRef::Reference(reference);
-    users::changed(&call.domain, &call.context, user, change)
+    users::changed(domain, context, user, change)
         .await
         .map(drop)
+}
+pub async fn post(mut call: Call) -> Answer {
+    let fields = call.fields().await?;
+    receive(call, fields).await
 }

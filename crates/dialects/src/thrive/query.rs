@@ -97,7 +97,10 @@ impl Query {
             return Ok(None);
         };
         // What becomes of `+01:00` where a client does not escape it.
-        let text = match text.rfind(' ').filter(|at| *at >= "1970-01-01T00:00:00".len()) {
+        let text = match text
+            .rfind(' ')
+            .filter(|at| *at >= "1970-01-01T00:00:00".len())
+        {
             Some(at) => format!("{}+{}", &text[..at], &text[at + 1..]),
             None => text.to_owned(),
         };
@@ -205,7 +208,13 @@ mod tests {
             let asked = format!("updatedSince={text}");
             assert_eq!(since(&asked), Ok(Some(86_400_000)), "{text}");
         }
-        for wrong in ["x", "1970-13-01", "02/01/1970", "86400", "1970-01-02T25:00:00Z"] {
+        for wrong in [
+            "x",
+            "1970-13-01",
+            "02/01/1970",
+            "86400",
+            "1970-01-02T25:00:00Z",
+        ] {
             assert!(since(&format!("updatedSince={wrong}")).is_err(), "{wrong}");
         }
     }

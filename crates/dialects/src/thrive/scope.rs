@@ -138,7 +138,14 @@ mod tests {
             parse(" api/write  api/read api/write ").as_deref(),
             Some("api/write api/read")
         );
-        for wrong in ["", " ", "api/webhooks", "api/read x", "API/READ", "api/read,api/write"] {
+        for wrong in [
+            "",
+            " ",
+            "api/webhooks",
+            "api/read x",
+            "API/READ",
+            "api/read,api/write",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
         assert!(ApiScopes::parse("api/webhooks", WEBHOOK).is_some());

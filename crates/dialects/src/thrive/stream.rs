@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{Context, Domain, Error, Member, Moved, Refused, Set};
-use futures_util::stream::{once, try_unfold};
 use futures_util::StreamExt;
+use futures_util::stream::{once, try_unfold};
 
 use super::{DIALECT, call::Call, error::Problem, map, wire};
 
@@ -102,7 +102,11 @@ pub async fn moved(
 fn refusal(moved: Moved) -> Vec<Part> {
     let counts = moved.counts;
     let failed = vec![
-        (moved.inactive, counts.inactive, Some(map::reason(Refused::Inactive))),
+        (
+            moved.inactive,
+            counts.inactive,
+            Some(map::reason(Refused::Inactive)),
+        ),
         (moved.ended, counts.ended, Some(map::reason(Refused::Ended))),
     ];
     let text = |text: &str| vec![Part::Text(text.into())];

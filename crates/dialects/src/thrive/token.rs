@@ -2,9 +2,9 @@
 //! [`crate::oauth`] reads and answers, for the tenant in the path.
 
 use axum::{
+    RequestPartsExt,
     body::Body,
     extract::{RawPathParams, Request, State},
-    RequestPartsExt,
     http::request::Parts,
     response::Response,
 };
@@ -70,13 +70,13 @@ async fn grant(
     if !is_tenant_of(&mut parts, &grant.client_id).await {
         return Err(Refusal::client("The credential is not valid."));
     }
-    let token = domain.token_issue_scoped(
+    let note = scopes.as_text();
+    let token = domain.token_issue_noted(
         oauth::mount(&parts),
         DIALECT,
-        &grant.client_id,
-        &grant.client_secret,
+        (&grant.client_id, &grant.client_secret),
         TOKEN_LIFE_S,
-        &scopes.as_text(),
+        Some(&note),
     );
     let token = token.await?;
     Ok((grant.client_id, token, scopes))

@@ -65,13 +65,14 @@ pub async fn get(call: Call) -> Answer {
         .domain
         .record_get(caller, DIALECT, by_id(&call)?)
         .await?;
-    let audiences = call.domain.person_audiences(caller, record.person).await?;
+    let people = [record.person];
+    let audiences = call.domain.people_audiences(caller, &people).await?;
     let now_ms = call.domain.now_ms();
     Ok(ok(&map_user::user(
         caller.workspace,
         now_ms,
         &record,
-        &audiences,
+        audiences.first().map_or(&[], Vec::as_slice),
     )))
 }
 
