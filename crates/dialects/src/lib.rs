@@ -34,6 +34,17 @@ pub const DIALECTS: &[&str] = &[
 /// The dialects whose requests may carry the key of an account.
 pub const KEY_DIALECTS: &[&str] = &[domain::NATIVE, opendatasoft::DIALECT];
 
+/// The credential with what its dialect's clients need, where it names no scopes.
+pub fn with_scopes(new: domain::CredentialNew) -> domain::CredentialNew {
+    match (new.dialect.as_str(), new.scopes.trim()) {
+        (thrive::DIALECT, "") => domain::CredentialNew {
+            scopes: thrive::SCOPES.into(),
+            ..new
+        },
+        _ => new,
+    }
+}
+
 /// What an operator may choose of the dialects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {

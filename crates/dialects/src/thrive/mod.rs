@@ -48,6 +48,10 @@ use crate::panic::error_of;
 /// The name of this dialect in credentials, limits and metrics, and the source of its users' records.
 pub const DIALECT: &str = "thrive";
 
+/// What a client needs for all of it.
+pub const SCOPES: &str =
+    "audiences:read audiences:write structures:write people:read people:write webhooks";
+
 /// Where the paths of version 1 begin; the documentation shows them without anything before them.
 const BASES: [&str; 2] = ["/thrive/rest/v1", "/thrive"];
 /// Where users' life cycle is.
