@@ -2,13 +2,14 @@
 //! decide nothing: a handler parses, calls one verb, renders.
 //!
 //! Shared by all: reading a body within limits ([`body`]) and a time (`time`), writing CSV (`csv`), what surrounds a request
-//! ([`request`]), who comes with OAuth 2 or Basic (`oauth`), quotas (`rate`), and the prefixes and host names that name a
-//! workspace ([`mount`]).
+//! ([`request`]), who comes with OAuth 2 or Basic (`oauth`), quotas (`rate`), the prefixes and host names that name a workspace
+//! ([`mount`]), and how an event is told to a webhook ([`delivery`]).
 
 pub mod a2;
 pub mod body;
 pub mod criteo;
 mod csv;
+pub mod delivery;
 mod form;
 pub mod limits;
 pub mod mount;

@@ -12,3 +12,7 @@ pub const DRAIN_BYTES_MAX: usize = 512 << 20;
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long a body may pause.
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a receiver's answer to a webhook; nothing of it is kept.
+pub const RECEIVER_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// How long a receiver may take over a webhook: within the lease of an outbox item.
+pub const RECEIVER_TIME_MAX: Duration = Duration::from_secs(30);

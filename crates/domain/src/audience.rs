@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use store::{Audience, AudienceKind, Control, Read, Sql, Tx, Verdict};
 
 use crate::{
-    announce::{Happening, announce},
     caller::{Caller, Context, Scope},
     error::{Denied, Error, Field, Result},
+    event::{Happening, announce},
     id::IdKind,
     identifier::{self, Kind},
     limits,
@@ -173,10 +173,11 @@ pub(crate) fn find(
     act: Act,
     noun: &'static str,
 ) -> Result<Audience> {
-    let audience = tree::reach(sql, caller, &AudienceRef::Id(id), act, noun)?;
+    let audience = store::audience_get(sql, id)?.ok_or(Error::NotFound(noun))?;
     if (audience.kind == AudienceKind::Structure) != (noun == STRUCTURE) {
         return Err(Error::NotFound(noun));
     }
+    tree::may(sql, caller, &audience, act)?;
     Ok(audience)
 }
 
@@ -438,8 +439,7 @@ impl Domain {
             .read(caller.workspace, move |read| {
                 let audience = tree::reach(read, &caller, &reference, Act::See, AUDIENCE)?;
                 let Placed { audience, parent } = place(read, audience)?;
-                let counts = domain.counts(read, &Counter::new(read), &audience)?;
-                Ok((Counted { audience, counts }, parent))
+                Ok((domain.count_one(read, audience)?, parent))
             })
             .await
     }
@@ -450,10 +450,36 @@ impl Domain {
         self.store()
             .read(caller.workspace, move |read| {
                 let audience = find(read, &caller, id, Act::See, AUDIENCE)?;
-                let counts = domain.counts(read, &Counter::new(read), &audience)?;
-                Ok(Counted { audience, counts })
+                domain.count_one(read, audience)
             })
             .await
+    }
+
+    /// The names of structures of the caller's portfolio, in order of id; at most 1,000 are asked for.
+    pub async fn structures_named(
+        &self,
+        caller: &Caller,
+        ids: Vec<i64>,
+    ) -> Result<Vec<(i64, String)>> {
+        let caller = caller.clone();
+        self.store()
+            .read(caller.workspace, move |read| {
+                let mut named = Vec::new();
+                for id in ids.into_iter().take(limits::PAGE_ITEMS_MAX) {
+                    let found = store::audience_get(read, id)?.filter(|found| {
+                        found.kind == AudienceKind::Structure && caller.portfolio.has(found.id)
+                    });
+                    named.extend(found.map(|found| (found.id, found.name)));
+                }
+                Ok(named)
+            })
+            .await
+    }
+
+    /// A structure or audience with its counts, whoever asks.
+    pub(crate) fn count_one(&self, read: &mut Read<'_>, audience: Audience) -> Result<Counted> {
+        let counts = self.counts(read, &Counter::new(read), &audience)?;
+        Ok(Counted { audience, counts })
     }
 
     /// The audiences of one answer with their counts.

@@ -9,13 +9,13 @@ use sets::Set;
 use store::{Audience, AudienceKind, Control, Tx, Verdict, View};
 
 use crate::{
-    announce::{Happening, announce},
     audience::{
         AUDIENCE, AudienceCounts, Counted, STRUCTURE, name_free, not_a_structure, place,
         reference_free, valid_description, valid_name, valid_reference,
     },
     caller::{Caller, Context, Scope},
     error::{Error, Result},
+    event::{Happening, announce},
     record,
     rule::{self, Rule},
     service::Domain,
@@ -45,6 +45,8 @@ pub struct Changed {
     pub parent: Option<Audience>,
     /// Where it was, or would be, moved; nothing where it stays.
     pub moved: Option<Moved>,
+    /// Of a preview: how many people it would hold.
+    pub counts: Option<AudienceCounts>,
 }
 
 impl Changed {
@@ -177,6 +179,7 @@ fn plan(
         audience: placed.audience,
         parent: placed.parent,
         moved,
+        counts: None,
     };
     Ok(Plan { before, changed })
 }
@@ -307,14 +310,9 @@ impl Domain {
         change: AudienceChange,
         dry_run: bool,
     ) -> Result<Changed> {
-        self.change_node(
-            context,
-            "audience_update",
-            (reference, AUDIENCE),
-            change,
-            dry_run,
-        )
-        .await
+        let node = (reference, AUDIENCE);
+        self.change_node(context, "audience_change", node, change, dry_run)
+            .await
     }
 
     /// Changes a structure. Needs the scope structures:write; its control, admin.
@@ -324,7 +322,6 @@ impl Domain {
         id: i64,
         change: AudienceChange,
     ) -> Result<Audience> {
-        self.structure_get(&context.caller, id).await?;
         let node = (AudienceRef::Id(id), STRUCTURE);
         let changed = self
             .change_node(context, "structure_update", node, change, false)
@@ -332,7 +329,7 @@ impl Domain {
         Ok(changed.audience)
     }
 
-    /// Changes the names of an audience.
+    /// Changes an audience; a structure is *not found*.
     pub async fn audience_update(
         &self,
         context: &Context,
@@ -346,23 +343,15 @@ impl Domain {
         Ok(changed.audience)
     }
 
-    /// A changed node with the counts as they are just after it; so a repetition by idempotency key answers the same node
-    /// with the counts of now.
+    /// What a change answered, with the counts as they are just after it; so a repetition by idempotency key answers the
+    /// same node with the counts of now.
     pub async fn changed_counted(&self, context: &Context, changed: &Changed) -> Result<Counted> {
-        let id = changed.audience.id;
-        let counted = self
-            .audience_counted(&context.caller, AudienceRef::Id(id))
-            .await;
-        let counts = match counted {
-            Ok((counted, _)) => counted.counts,
-            // It was deleted meanwhile.
-            Err(Error::NotFound(_)) => AudienceCounts::default(),
-            Err(error) => return Err(error),
-        };
-        Ok(Counted {
-            audience: changed.audience.clone(),
-            counts,
-        })
+        let (domain, audience) = (self.clone(), changed.audience.clone());
+        self.store()
+            .read(context.caller.workspace, move |read| {
+                domain.count_one(read, audience)
+            })
+            .await
     }
 
     async fn change_node(
@@ -381,18 +370,27 @@ impl Domain {
         };
         let decide = move |view: &mut dyn View, now: i64| {
             let before = node(view, &reference)?.ok_or(Error::NotFound(noun))?;
-            if noun == STRUCTURE && before.kind != AudienceKind::Structure {
+            let is_structure = before.kind == AudienceKind::Structure;
+            let wanted = match verb {
+                "structure_update" => is_structure,
+                "audience_update" => !is_structure,
+                _ => true,
+            };
+            if !wanted {
                 return Err(Error::NotFound(noun));
             }
             allowed(view, &caller, &before, &valid.change)?;
             plan(view, &caller, before, &valid, now)
         };
         if dry_run {
-            let now = self.now_ms();
+            let (now, domain) = (self.now_ms(), self.clone());
             return self
                 .store()
                 .read(context.caller.workspace, move |read| {
-                    Ok::<_, Error>(decide(read, now)?.changed)
+                    let mut changed = decide(read, now)?.changed;
+                    let counted = domain.count_one(read, changed.audience.clone())?;
+                    changed.counts = Some(counted.counts);
+                    Ok::<_, Error>(changed)
                 })
                 .await;
         }

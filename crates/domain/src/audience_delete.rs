@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use store::{Audience, AudienceKind, Tx, Verdict};
 
 use crate::{
-    announce::{Happening, announce},
     audience::{AUDIENCE, STRUCTURE, find},
     caller::{Context, Scope},
     error::{Error, Result},
+    event::{Happening, announce},
     job, limits,
     service::Domain,
     tree::{self, Act, AudienceRef, controlled, node},

@@ -9,7 +9,6 @@ mod account;
 mod account_change;
 mod account_new;
 mod activity;
-mod announce;
 mod audience;
 mod audience_change;
 mod audience_delete;
@@ -19,6 +18,7 @@ mod consent;
 mod directory;
 mod email;
 mod error;
+mod event;
 mod group;
 mod id;
 mod identifier;
@@ -50,6 +50,7 @@ mod token;
 mod tree;
 mod uses;
 mod way_in;
+mod webhook;
 mod workspace;
 
 pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};
@@ -67,6 +68,7 @@ pub use consent::ConsentNew;
 pub use directory::{Filter, Sort, SortBy};
 pub use email::Email;
 pub use error::{Denied, Error, Field, Result};
+pub use event::{Event, EventData, EventKind};
 pub use group::{GroupChange, GroupNew, GroupRef};
 pub use id::{DialectId, IdKind};
 pub use identifier::{Batch, BatchBuilder, Invalid, Kind, Question, QuestionBuilder};
@@ -77,13 +79,13 @@ pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use manager::{Grants, Manager};
 pub use member_list::{Member, MemberPage, RecordBrief, Window};
 pub use member_named::{Partial, Refused};
-pub use membership::{MemberOutcome, MembersEmptied};
+pub use membership::{MemberOutcome, MembersEmptied, Whose};
 pub use money::Money;
 pub use outbound::{
     Outbound, OutboundAnswer, OutboundError, OutboundFuture, OutboundMethod, OutboundRefused,
     OutboundRequest,
 };
-pub use outbox::{MailClaim, OutboxDetail, OutboxView, SendError, mail_queue};
+pub use outbox::{MailClaim, OutboxDetail, OutboxKind, OutboxView, SendError, mail_queue};
 pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
@@ -99,4 +101,5 @@ pub use store::{
 pub use token::AccessToken;
 pub use tree::AudienceRef;
 pub use way_in::Purpose;
+pub use webhook::{Webhook, WebhookClaim, WebhookNew};
 pub use workspace::{DEFAULT_SLUG, WorkspaceNew};

@@ -143,3 +143,18 @@ pub const SOURCE_CHARS_MAX: usize = 32;
 pub const RECORDS_ENDED_MAX: usize = 1_000_000;
 /// Records that one sweep notes as ended.
 pub const RECORDS_SWEPT_MAX: usize = 1_000;
+/// Webhooks of a workspace.
+pub const WEBHOOKS_MAX: u64 = 100;
+/// Characters of a webhook's URL.
+pub const WEBHOOK_URL_CHARS_MAX: usize = 2_048;
+/// Characters of a secret that a caller brings to a webhook, fewest and most.
+pub const WEBHOOK_SECRET_CHARS_MIN: usize = 16;
+pub const WEBHOOK_SECRET_CHARS_MAX: usize = 256;
+/// How long a webhook's old secret signs beside the new one.
+pub const WEBHOOK_OLD_SECRET_MS: i64 = 24 * 3_600 * 1_000;
+/// People whom an event names; more are only counted.
+pub const EVENT_PEOPLE_MAX: u64 = 100;
+/// How long an event can be told again.
+pub const EVENT_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// Events that one replay queues.
+pub const EVENTS_REPLAYED_MAX: u64 = 10_000;

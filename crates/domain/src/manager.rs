@@ -11,10 +11,10 @@ use sets::Person;
 use store::{Audience, AudienceKind, Sql, Tx, Verdict};
 
 use crate::{
-    announce::{Happening, announce},
     audience::AUDIENCE,
     caller::{Caller, Context},
     error::{Denied, Error, Field, Result},
+    event::{Happening, announce},
     limits,
     member_list::{RecordBrief, briefs},
     member_named::{Partial, Refused, Resolver, distinct},

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use sets::{Person, Set};
-use store::{Audience, AudienceKind, Tx, Verdict};
+use store::{Audience, AudienceKind, Sql, Tx, Verdict};
 
 use crate::{
-    announce::{Happening, announce},
-    audience::AUDIENCE,
+    audience::{AUDIENCE, find},
     caller::{Caller, Context},
     error::{Error, Field, Result},
+    event::{Happening, announce},
     identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
     limits,
     service::Domain,
@@ -85,13 +85,13 @@ impl Domain {
     pub async fn member_add(
         &self,
         context: &Context,
-        audience: i64,
+        audience: impl Into<Whose>,
         batch: Batch,
     ) -> Result<MemberOutcome> {
         self.change(
             context,
             "member_add",
-            audience,
+            audience.into(),
             batch,
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
@@ -106,13 +106,13 @@ impl Domain {
     pub async fn member_remove(
         &self,
         context: &Context,
-        audience: i64,
+        audience: impl Into<Whose>,
         batch: Batch,
     ) -> Result<MemberOutcome> {
         self.change(
             context,
             "member_remove",
-            audience,
+            audience.into(),
             batch,
             |tx, audience, batch| {
                 let people = holders(tx, batch);
@@ -126,13 +126,13 @@ impl Domain {
     pub async fn member_replace(
         &self,
         context: &Context,
-        audience: i64,
+        audience: impl Into<Whose>,
         batch: Batch,
     ) -> Result<MemberOutcome> {
         self.change(
             context,
             "member_replace",
-            audience,
+            audience.into(),
             batch,
             |tx, audience, batch| {
                 let (people, conflicts) = resolve_or_make(tx, batch)?;
@@ -146,25 +146,23 @@ impl Domain {
         &self,
         context: &Context,
         verb: &'static str,
-        audience: i64,
+        whose: Whose,
         batch: Batch,
         apply: impl Fn(&mut Tx<'_, '_>, &Audience, &Batch) -> Result<(Effect, u64)> + Send + 'static,
     ) -> Result<MemberOutcome> {
         not_empty(&batch)?;
         let caller = self.acting(&context.caller, Act::Fill).await?;
         self.command(context, verb, batch.weight(), move |tx| {
-            let row = reach_to_fill(tx, &caller, audience)?;
+            let row = whose.reach(tx, &caller, Act::Fill)?;
+            manual(&row)?;
             let mut conflicts = 0;
             let (added, removed) = change_members(tx, &row, |tx, row| {
                 let (effect, clashes) = apply(tx, row, &batch)?;
                 conflicts = clashes;
                 Ok(effect)
             })?;
-            store::activity_insert(
-                tx,
-                Some(audience),
-                &format!("added={added} removed={removed}"),
-            )?;
+            let detail = format!("added={added} removed={removed}");
+            store::activity_insert(tx, Some(row.id), &detail)?;
             Ok(Verdict::Done(MemberOutcome {
                 time: tx.meta().time,
                 valid: batch.valid,
@@ -180,12 +178,18 @@ impl Domain {
     }
 
     /// Removes everybody, from a structure and from all its audiences.
-    pub async fn member_empty(&self, context: &Context, audience: i64) -> Result<MembersEmptied> {
+    pub async fn member_empty(
+        &self,
+        context: &Context,
+        audience: impl Into<Whose>,
+    ) -> Result<MembersEmptied> {
+        let whose = audience.into();
         let caller = self.acting(&context.caller, Act::Fill).await?;
         self.command(context, "member_empty", 1, move |tx| {
-            let row = reach_to_fill(tx, &caller, audience)?;
+            let row = whose.reach(tx, &caller, Act::Fill)?;
+            manual(&row)?;
             let (_, removed) = change_members(tx, &row, |tx, row| replace(tx, row, Set::new()))?;
-            store::activity_insert(tx, Some(audience), &format!("removed={removed}"))?;
+            store::activity_insert(tx, Some(row.id), &format!("removed={removed}"))?;
             Ok(Verdict::Done(MembersEmptied { removed }))
         })
         .await
@@ -195,9 +199,10 @@ impl Domain {
     pub async fn member_contains(
         &self,
         caller: &Caller,
-        audience: i64,
+        audience: impl Into<Whose>,
         question: Question,
     ) -> Result<Vec<bool>> {
+        let whose = audience.into();
         let asker = self.acting(caller, Act::Ask).await?;
         let domain = self.clone();
         // The keys first: whoever is made after the look-up is in no set that is older than it.
@@ -208,8 +213,7 @@ impl Domain {
         let set = self
             .store()
             .read(caller.workspace, move |read| {
-                let reference = AudienceRef::Id(audience);
-                let audience = tree::reach(read, &asker, &reference, Act::Ask, AUDIENCE)?;
+                let audience = whose.reach(read, &asker, Act::Ask)?;
                 domain.people_of(read, &audience)
             })
             .await?;
@@ -226,12 +230,34 @@ impl Domain {
     }
 }
 
-/// The node whose members the caller may change.
-fn reach_to_fill(tx: &mut Tx<'_, '_>, caller: &Caller, audience: i64) -> Result<Audience> {
-    let reference = AudienceRef::Id(audience);
-    let audience = tree::reach(tx, caller, &reference, Act::Fill, AUDIENCE)?;
-    manual(&audience)?;
-    Ok(audience)
+/// Whose members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// An audience's; a structure is *not found*.
+    Audience(i64),
+    /// A structure's or an audience's.
+    Any(AudienceRef),
+}
+
+impl From<i64> for Whose {
+    fn from(id: i64) -> Whose {
+        Whose::Audience(id)
+    }
+}
+
+impl From<AudienceRef> for Whose {
+    fn from(reference: AudienceRef) -> Whose {
+        Whose::Any(reference)
+    }
+}
+
+impl Whose {
+    fn reach(&self, sql: &mut dyn Sql, caller: &Caller, act: Act) -> Result<Audience> {
+        match self {
+            Whose::Audience(id) => find(sql, caller, *id, act, AUDIENCE),
+            Whose::Any(reference) => tree::reach(sql, caller, reference, act, AUDIENCE),
+        }
+    }
 }
 
 /// Fails for a smart audience, whose members nobody names.

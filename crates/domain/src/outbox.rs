@@ -1,6 +1,7 @@
 //! The outbox as people and the worker see it: what has to leave the server, and how often that was tried.
 //!
-//! What it is not: the sending itself; the server's worker claims items here, sends them, and says how it went.
+//! What it is not: the sending itself; the server's worker claims items here (deliveries to webhooks in [`crate::webhook`],
+//! by the same rules), sends them, and says how it went.
 //! Invariant: an item is queued by the command that causes it or not at all, and a worker whose claim ran out changes
 //! nothing any more.
 
@@ -16,10 +17,26 @@ use crate::{
     mail::{self, Envelope, Mail, MailText},
     random::Random,
     service::Domain,
+    webhook::Notice,
 };
 
-/// The kind of items that leave by SMTP.
-const MAIL: &str = "mail";
+/// By what an item leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboxKind {
+    /// By SMTP.
+    Mail,
+    /// By HTTP, to a webhook.
+    Webhook,
+}
+
+impl OutboxKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutboxKind::Mail => "mail",
+            OutboxKind::Webhook => "webhook",
+        }
+    }
+}
 
 /// What is sealed into an item.
 #[derive(Serialize, Deserialize)]
@@ -32,10 +49,11 @@ struct Letter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxView {
     pub id: i64,
+    /// By what it leaves, as in [`OutboxKind::as_str`].
     pub kind: String,
-    /// Nothing once it was sent: what it said is then forgotten.
+    /// Of a delivery to a webhook, the kind of its event. Nothing once it was sent: what it said is then forgotten.
     pub template: Option<String>,
-    /// Nothing once it was sent.
+    /// An address, or the host of a webhook's URL. Nothing once it was sent.
     pub recipient: Option<String>,
     /// `queued`, `sent` or `dead`.
     pub state: String,
@@ -53,6 +71,7 @@ pub struct OutboxView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxDetail {
     pub item: OutboxView,
+    /// Of a mail.
     pub text: Option<MailText>,
 }
 
@@ -79,12 +98,12 @@ impl MailClaim {
     }
 }
 
-/// Why a mail was not taken; the text is for administrators.
+/// Why an item was not taken; the text is for administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
     /// Another attempt may succeed.
     Transient(String),
-    /// Another attempt cannot succeed: the recipient was refused.
+    /// Another attempt cannot succeed: the recipient was refused, or may not be reached.
     Permanent(String),
 }
 
@@ -109,7 +128,7 @@ pub fn mail_queue(
     };
     let plain = serde_json::to_vec(&letter).map_err(Error::internal)?;
     let sealed = sealer.seal(&seal_context(workspace, id), &plain)?;
-    store::outbox_insert(tx, id, MAIL, &sealed)?;
+    store::outbox_insert(tx, id, OutboxKind::Mail.as_str(), &sealed)?;
     Ok(id)
 }
 
@@ -118,12 +137,51 @@ fn open(sealer: &Sealer, workspace: i64, id: i64, payload: &[u8]) -> Result<Lett
     serde_json::from_slice(&plain).map_err(Error::internal)
 }
 
-fn view(item: OutboxItem, letter: Option<&Letter>) -> OutboxView {
+/// What an item says, as far as it was not sent and forgotten.
+enum Content {
+    Mail(Letter),
+    Notice(Notice),
+    Forgotten,
+}
+
+impl Content {
+    fn of(sealer: &Sealer, workspace: i64, item: &OutboxItem) -> Result<Content> {
+        if item.payload.is_empty() {
+            return Ok(Content::Forgotten);
+        }
+        if item.kind == OutboxKind::Webhook.as_str() {
+            return Notice::read(&item.payload).map(Content::Notice);
+        }
+        open(sealer, workspace, item.id, &item.payload).map(Content::Mail)
+    }
+
+    /// What it is about, and whom it is for.
+    fn label(&self) -> Option<(String, String)> {
+        match self {
+            Content::Mail(letter) => Some((
+                letter.mail.template().to_owned(),
+                letter.envelope.to.clone(),
+            )),
+            Content::Notice(notice) => Some((notice.kind.clone(), notice.host.clone())),
+            Content::Forgotten => None,
+        }
+    }
+
+    fn text(&self) -> Result<Option<MailText>> {
+        match self {
+            Content::Mail(letter) => mail::render(letter.envelope.language, &letter.mail).map(Some),
+            Content::Notice(_) | Content::Forgotten => Ok(None),
+        }
+    }
+}
+
+fn view(item: OutboxItem, content: &Content) -> OutboxView {
+    let (template, recipient) = content.label().unzip();
     OutboxView {
         id: item.id,
         kind: item.kind,
-        template: letter.map(|letter| letter.mail.template().to_owned()),
-        recipient: letter.map(|letter| letter.envelope.to.clone()),
+        template,
+        recipient,
         state: item.state.as_str().to_owned(),
         attempts: item.attempts,
         next_attempt: (item.state == OutboxState::Queued).then_some(item.next_attempt),
@@ -190,9 +248,10 @@ impl Domain {
                 Ok::<_, Error>(store::outbox_page(read, state, before, limit)?)
             })
             .await?;
+        let sealer = self.store().sealer();
         let shown = items.into_iter().map(|item| {
-            let letter = self.letter(workspace, &item)?;
-            Ok(view(item, letter.as_ref()))
+            let content = Content::of(sealer, workspace, &item)?;
+            Ok(view(item, &content))
         });
         shown.collect()
     }
@@ -207,13 +266,10 @@ impl Domain {
                 store::outbox_get(read, id)?.ok_or(Error::NotFound("outbox item"))
             })
             .await?;
-        let letter = self.letter(workspace, &item)?;
-        let text = letter
-            .as_ref()
-            .map(|letter| mail::render(letter.envelope.language, &letter.mail));
+        let content = Content::of(self.store().sealer(), workspace, &item)?;
         Ok(OutboxDetail {
-            text: text.transpose()?,
-            item: view(item, letter.as_ref()),
+            text: content.text()?,
+            item: view(item, &content),
         })
     }
 
@@ -229,46 +285,49 @@ impl Domain {
                 return Err(Error::Conflict("This item was sent already."));
             }
             store::activity_insert(tx, Some(id), &format!("kind={}", item.kind))?;
-            let letter = open(&sealer, workspace, id, &item.payload)?;
-            Ok(Verdict::Done(view(item, Some(&letter))))
+            let content = Content::of(&sealer, workspace, &item)?;
+            Ok(Verdict::Done(view(item, &content)))
         })
         .await
     }
 
-    fn letter(&self, workspace: i64, item: &OutboxItem) -> Result<Option<Letter>> {
-        if item.payload.is_empty() {
-            return Ok(None);
-        }
-        open(self.store().sealer(), workspace, item.id, &item.payload).map(Some)
-    }
-
     /// Claims at most `limit` mails that are due, of every workspace. For the server's worker.
     pub async fn outbox_claim(&self, limit: usize) -> Result<Vec<MailClaim>> {
-        let now = self.now_ms();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claims =
-            store::outbox_claim(self.store(), MAIL, now, now + limits::LEASE_MS, limit).await?;
-        let mut mails = Vec::with_capacity(claims.len());
-        for claim in claims {
-            match self.claimed(claim.clone()) {
-                Ok(mail) => mails.push(mail),
-                Err(Error::Conflict(text)) => {
-                    let error = text.to_owned();
-                    store::outbox_finish(self.store(), &claim, OutboxEnd::Dead { error }, now)
-                        .await?;
-                }
-                // It will not open another time either; somebody has to look at the key.
-                Err(error) => {
-                    let (workspace, item) = (claim.workspace, claim.id);
-                    let context = error.context();
-                    tracing::error!(workspace, item, context, "an outbox item does not open");
-                    let error = "The item does not open with this server's master key.".into();
-                    store::outbox_finish(self.store(), &claim, OutboxEnd::Dead { error }, now)
-                        .await?;
-                }
-            }
+        let mut mails = Vec::new();
+        for claim in self.claims(OutboxKind::Mail, limit).await? {
+            let opened = self.claimed(claim.clone());
+            mails.extend(self.unless_hopeless(&claim, opened).await?);
         }
         Ok(mails)
+    }
+
+    /// Claims at most `limit` items of a kind that are due, of every workspace.
+    pub(crate) async fn claims(&self, kind: OutboxKind, limit: usize) -> Result<Vec<OutboxClaim>> {
+        let now = self.now_ms();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (kind, lease_until) = (kind.as_str(), now + limits::LEASE_MS);
+        Ok(store::outbox_claim(self.store(), kind, now, lease_until, limit).await?)
+    }
+
+    /// What a claimed item turned out to be; where it can never leave, it is given up, and there is nothing.
+    pub(crate) async fn unless_hopeless<T>(
+        &self,
+        claim: &OutboxClaim,
+        opened: Result<T>,
+    ) -> Result<Option<T>> {
+        let error = match opened {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(Error::Conflict(text)) => text.to_owned(),
+            // It will not open another time either; somebody has to look at the key.
+            Err(error) => {
+                let (workspace, item, context) = (claim.workspace, claim.id, error.context());
+                tracing::error!(workspace, item, context, "an outbox item does not open");
+                "The item does not open with this server's master key.".to_owned()
+            }
+        };
+        let end = OutboxEnd::Dead { error };
+        store::outbox_finish(self.store(), claim, end, self.now_ms()).await?;
+        Ok(None)
     }
 
     fn claimed(&self, claim: OutboxClaim) -> Result<MailClaim> {
@@ -293,39 +352,52 @@ impl Domain {
         mail: &MailClaim,
         outcome: std::result::Result<(), SendError>,
     ) -> Result<bool> {
+        self.finish(&mail.claim, outcome, &mail.to).await
+    }
+
+    /// Notes how an attempt went; what is kept of the reason does not name the recipient.
+    pub(crate) async fn finish(
+        &self,
+        claim: &OutboxClaim,
+        outcome: std::result::Result<(), SendError>,
+        recipient: &str,
+    ) -> Result<bool> {
         let now = self.now_ms();
         let end = match outcome {
             Ok(()) => OutboxEnd::Sent,
             Err(SendError::Permanent(error)) => OutboxEnd::Dead {
-                error: kept_error(&error, &mail.to),
+                error: kept_error(&error, recipient),
             },
-            Err(SendError::Transient(error)) if mail.attempt() >= limits::ATTEMPTS_MAX => {
+            Err(SendError::Transient(error)) if claim.attempts >= limits::ATTEMPTS_MAX => {
                 OutboxEnd::Dead {
-                    error: kept_error(&error, &mail.to),
+                    error: kept_error(&error, recipient),
                 }
             }
             Err(SendError::Transient(error)) => {
                 // Not the seeded source: what a demo draws must not depend on what it sends.
                 let random = u16::from_le_bytes(Random::system().bytes()?);
                 OutboxEnd::Again {
-                    next_attempt: now + back_off_ms(mail.attempt(), random),
-                    error: kept_error(&error, &mail.to),
+                    next_attempt: now + back_off_ms(claim.attempts, random),
+                    error: kept_error(&error, recipient),
                 }
             }
         };
-        Ok(store::outbox_finish(self.store(), &mail.claim, end, now).await?)
+        Ok(store::outbox_finish(self.store(), claim, end, now).await?)
     }
 
-    /// Waits until a command of this process has queued something, or the next item is due, or `time_max` has passed:
-    /// another process may have queued something.
-    pub async fn outbox_wait(&self, time_max: Duration) -> Result<()> {
+    /// Waits until a command of this process has queued something, or the next item of these kinds is due, or `time_max`
+    /// has passed: another process may have queued something.
+    pub async fn outbox_wait(&self, kinds: &[OutboxKind], time_max: Duration) -> Result<()> {
         // Made first, so that what is queued while the database is asked is not missed.
         let woken = self.outbox_queued().notified();
-        let due = store::outbox_due(self.store(), MAIL).await?;
-        let wait = due.map_or(time_max, |due| {
-            let wait_ms = due.saturating_sub(self.now_ms()).max(0);
-            Duration::from_millis(wait_ms.unsigned_abs()).min(time_max)
-        });
+        let mut wait = time_max;
+        for kind in kinds {
+            let due = store::outbox_due(self.store(), kind.as_str()).await?;
+            if let Some(due) = due {
+                let wait_ms = due.saturating_sub(self.now_ms()).max(0);
+                wait = wait.min(Duration::from_millis(wait_ms.unsigned_abs()));
+            }
+        }
         drop(tokio::time::timeout(wait, woken).await);
         Ok(())
     }

@@ -181,7 +181,8 @@ impl Domain {
         &self.0.openid
     }
 
-    pub(crate) fn outbound(&self) -> &dyn Outbound {
+    /// The way to other servers, for the server's own worker too.
+    pub fn outbound(&self) -> &dyn Outbound {
         &*self.0.options.outbound
     }
 

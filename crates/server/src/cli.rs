@@ -18,6 +18,7 @@ use crate::{
     maintenance::{self, Place},
     outbox::{self, OutboxCommand},
     output, serve,
+    webhook::{self, WebhookCommand},
 };
 
 const EXAMPLES: &str = "\
@@ -79,7 +80,10 @@ enum Command {
     /// Make, list, rotate and revoke the keys of accounts
     #[command(subcommand, after_help = key::EXAMPLES)]
     Key(KeyCommand),
-    /// Look at what has to leave a running server: mail
+    /// Make, list, delete, rotate and replay webhooks: where what happens to audiences is sent
+    #[command(subcommand, after_help = webhook::EXAMPLES)]
+    Webhook(WebhookCommand),
+    /// Look at what has to leave a running server: mail, and events for webhooks
     #[command(subcommand)]
     Outbox(OutboxCommand),
     /// Bring files into a running server
@@ -310,6 +314,7 @@ pub fn run() -> Result<()> {
         Command::Account(command) => account::account(command),
         Command::Group(command) => group::group(command),
         Command::Key(command) => key::key(command),
+        Command::Webhook(command) => webhook::webhook(command),
         Command::Outbox(command) => outbox::outbox(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
         Command::Backup { file, place } => maintenance::backup(&place, &file),

@@ -9,8 +9,10 @@ mod admin;
 mod api;
 mod cli;
 mod config;
+mod deliverer;
 mod demo;
 mod demo_accounts;
+mod demo_thrive;
 mod failure;
 mod first_start;
 mod group;
@@ -18,6 +20,7 @@ mod import;
 mod import_file;
 mod import_state;
 mod interrupt;
+mod job_worker;
 mod key;
 mod layers;
 mod listener;
@@ -34,6 +37,7 @@ mod people;
 mod problem;
 mod serve;
 mod start;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -94,7 +94,10 @@ fn shown(item: &Value) -> String {
     }
     match item["text"].as_str() {
         Some(body) => text.push_str(&format!("\n{}", body.trim_end())),
-        None => text.push_str("\nWhat it said was forgotten when it was sent."),
+        None if item["state"] == "sent" => {
+            text.push_str("\nWhat it said was forgotten when it was sent.");
+        }
+        None => text.push_str(&format!("{:<14}{}", "Event:", cell(item, "template"))),
     }
     text
 }

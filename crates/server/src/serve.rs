@@ -8,6 +8,7 @@ use crate::{
     failure::{Exit, Result},
     first_start::{first_start, welcome},
     interrupt::Signals,
+    job_worker,
     layers::App,
     listener::{self, Bound, Limits},
     logging,
@@ -53,7 +54,8 @@ pub async fn run(
     let (url, store) = (bound.url(), domain.store().clone());
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
-    let worker = mailer(config, &store)?.map(|mailer| OutboxWorker::start(domain.clone(), mailer));
+    let jobs = tokio::spawn(job_worker::run(domain.clone()));
+    let worker = OutboxWorker::start(domain.clone(), mailer(config, &store)?);
     let app = App::new(domain, config);
     tracing::info!(
         url,
@@ -80,9 +82,9 @@ pub async fn run(
         tracing::warn!("some requests did not finish in time and were cut off");
     }
     sweep.abort();
-    if let Some(worker) = worker {
-        worker.stop().await;
-    }
+    // A step under way is whole or not at all; the next start goes on.
+    jobs.abort();
+    worker.stop().await;
     start::close(store).await?;
     tracing::info!("stopped");
     Ok(())

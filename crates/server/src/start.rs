@@ -21,7 +21,7 @@ use crate::{
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Stack of a thread; requests do not recurse deeply.
 const STACK_BYTES: usize = 1 << 20;
-/// How often answers kept for idempotency keys are looked through.
+/// How often what is kept for a while is looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
 /// Workspaces of one page of the sweep.
 const SWEEP_PAGE: i64 = 256;
@@ -117,6 +117,7 @@ pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
             domain.clone(),
             options.opendatasoft,
         ))
+        .merge(dialects::thrive::router(domain.clone()))
 }
 
 /// Threads for connections; database work runs on the store's own.
@@ -131,13 +132,13 @@ pub fn runtime(worker_threads: usize) -> Result<tokio::runtime::Runtime> {
         .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))
 }
 
-/// Now and then forgets what idempotency keys no longer need, in every workspace; never ends.
+/// Now and then forgets what is no longer needed, and notes which records have ended, in every workspace; never ends.
 pub async fn sweep(domain: Domain) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(error) = sweep_once(&domain).await {
             let context = error.context().unwrap_or_default();
-            tracing::warn!(%error, context, "old answers of idempotency keys were not removed; the next round tries again");
+            tracing::warn!(%error, context, "what is old was not swept up; the next round tries again");
         }
     }
 }
@@ -153,6 +154,8 @@ async fn sweep_once(domain: &Domain) -> domain::Result<()> {
         for workspace in page {
             domain.idempotency_sweep(workspace.id).await?;
             domain.account_sweep(workspace.id).await?;
+            domain.webhook_sweep(workspace.id).await?;
+            while domain.record_sweep(workspace.id).await? {}
         }
     }
 }

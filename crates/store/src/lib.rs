@@ -17,6 +17,7 @@ mod connection;
 mod consent;
 mod credential;
 mod error;
+mod event;
 mod folder;
 mod head;
 mod idempotency;
@@ -43,6 +44,7 @@ mod value;
 mod verify;
 mod verify_rows;
 mod view;
+mod webhook;
 mod workspace;
 
 pub use account::{
@@ -75,6 +77,7 @@ pub use credential::{
     credentials_count_of, credentials_revoke_of, signing_keys, token_owner,
 };
 pub use error::Error;
+pub use event::{EventRow, event_get, event_insert, event_page, event_sweep};
 pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
@@ -87,7 +90,7 @@ pub use manager::{
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
     OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
-    outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
+    outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep, outbox_sweep_dead,
 };
 pub use read::Read;
 pub use record::{
@@ -110,6 +113,10 @@ pub use uses::{Use, Used, uses_note};
 pub use value::Sql;
 pub use verify::{VerifyReport, verify};
 pub use view::View;
+pub use webhook::{
+    WebhookRow, webhook_delete, webhook_get, webhook_insert, webhook_page, webhook_rotate,
+    webhook_secrets_sweep, webhooks_count, webhooks_listening,
+};
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -175,6 +175,16 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
         "workspace_id, id, kind, noun_id, done, total, created, updated, finished",
         "workspace_id, id",
     ),
+    (
+        "webhook",
+        "workspace_id, id, dialect, url, events, secret, old_secret, old_until, created, updated",
+        "workspace_id, id",
+    ),
+    (
+        "event",
+        "workspace_id, id, kind, time, actor, request_id, data",
+        "workspace_id, id",
+    ),
 ];
 
 const FIRST: &str = "
@@ -335,6 +345,19 @@ CREATE TABLE job (
   total {i64} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL, finished {i64},
   PRIMARY KEY (workspace_id, id)){end};
 CREATE INDEX job_open ON job (finished, workspace_id, id)";
+/// Webhooks and what happened that they are told of. The outbox is now claimed by kind, so its index begins with it: mail
+/// that waits for a mail server is not looked through for each webhook that is due.
+const WEBHOOKS: &str = "
+CREATE TABLE webhook (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, dialect {text} NOT NULL, url {text} NOT NULL, events {text} NOT NULL,
+  secret {bytes} NOT NULL, old_secret {bytes}, old_until {i64}, created {i64} NOT NULL, updated {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, id)){end};
+CREATE TABLE event (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, kind {text} NOT NULL, time {i64} NOT NULL, actor {i64} NOT NULL,
+  request_id {text} NOT NULL, data {bytes} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX event_time ON event (workspace_id, time, id);
+DROP INDEX outbox_due;
+CREATE INDEX outbox_kind_due ON outbox (kind, state, next_attempt)";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

@@ -45,7 +45,7 @@ pub struct OutboxItem {
     pub id: i64,
     /// By what it leaves, as in `mail`.
     pub kind: String,
-    /// Sealed; empty once it was sent.
+    /// Sealed where it says anything of a person; empty once it was sent.
     pub payload: Vec<u8>,
     pub state: OutboxState,
     /// Attempts begun.
@@ -112,11 +112,16 @@ const OLD: &str =
     "SELECT id FROM outbox WHERE workspace_id = $1 AND state = 'sent' AND finished < $2 LIMIT 1";
 const SWEEP: &str =
     "DELETE FROM outbox WHERE workspace_id = $1 AND state = 'sent' AND finished < $2";
+const OLD_DEAD: &str = "SELECT id FROM outbox WHERE workspace_id = $1 AND state = 'dead' AND kind = $3 AND finished < $2 LIMIT 1";
+const SWEEP_DEAD: &str =
+    "DELETE FROM outbox WHERE workspace_id = $1 AND state = 'dead' AND kind = $3 AND finished < $2";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     OLD,
     SWEEP,
+    OLD_DEAD,
+    SWEEP_DEAD,
     INSERT,
     GET,
     PAGE,
@@ -285,6 +290,15 @@ pub fn outbox_sweep(tx: &mut Tx<'_, '_>, before: i64) -> Result<(), Error> {
     let params = [tx.workspace().into(), before.into()];
     if !tx.query(OLD, &params)?.is_empty() {
         tx.query(SWEEP, &params)?;
+    }
+    Ok(())
+}
+
+/// Forgets what of a kind was given up before `before`.
+pub fn outbox_sweep_dead(tx: &mut Tx<'_, '_>, kind: &str, before: i64) -> Result<(), Error> {
+    let params = [tx.workspace().into(), before.into(), kind.into()];
+    if !tx.query(OLD_DEAD, &params)?.is_empty() {
+        tx.query(SWEEP_DEAD, &params)?;
     }
     Ok(())
 }

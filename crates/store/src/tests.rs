@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::{
     account, account_group, activity, audience, change, checkpoint,
     connection::{Connection, Mode},
-    consent, credential,
+    consent, credential, event,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, job, keys, ledger, manager, migrations, outbox,
     record, session, throttle,
     value::{Param, Value},
-    verify, verify_rows, workspace,
+    verify, verify_rows, webhook, workspace,
 };
 
 const STATEMENTS: &[(&str, &[&str])] = &[
@@ -22,6 +22,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("checkpoint", checkpoint::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("credential", credential::STATEMENTS),
+    ("event", event::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
@@ -37,6 +38,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("outbox", outbox::STATEMENTS),
     ("verify", verify::STATEMENTS),
     ("verify_rows", verify_rows::STATEMENTS),
+    ("webhook", webhook::STATEMENTS),
     ("workspace", workspace::STATEMENTS),
 ];
 
@@ -129,7 +131,13 @@ fn every_statement_of_a_noun_is_in_its_list() {
         for name in constants.filter(|name| {
             !matches!(
                 *name,
-                "CREATE_VERSION" | "POSTGRES_LOCK" | "POSTGRES_STORAGE" | "FIRST" | "ACCOUNTS"
+                "CREATE_VERSION"
+                    | "POSTGRES_LOCK"
+                    | "POSTGRES_STORAGE"
+                    | "FIRST"
+                    | "ACCOUNTS"
+                    | "TREE"
+                    | "WEBHOOKS"
             )
         }) {
             let listed = list

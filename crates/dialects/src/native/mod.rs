@@ -27,6 +27,7 @@ mod page;
 mod problem;
 mod structures;
 mod time;
+mod webhooks;
 mod wire;
 mod wire_account_records;
 mod wire_accounts;
@@ -34,6 +35,7 @@ mod wire_credentials;
 mod wire_groups;
 mod wire_keys;
 mod wire_outbox;
+mod wire_webhooks;
 mod workspaces;
 
 use std::any::Any;
@@ -52,6 +54,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::request::{Outcome, request_id};
 use problem::{Kind, Problem};
+pub(crate) use wire_webhooks::EventBody;
 
 /// Every operation; the document and the routes come from the same list, so neither can lack one of the other.
 fn operations() -> OpenApiRouter<Domain> {
@@ -68,6 +71,7 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(conflicts::operations())
         .merge(activity::operations())
         .merge(outbox::operations())
+        .merge(webhooks::operations())
 }
 
 /// The OpenAPI 3.1 document.

@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -46,7 +46,14 @@ const TAGS: [(&str, &str); 11] = [
     ),
     ("identity", "What was seen of who is who."),
     ("activity", "Who did what, when."),
-    ("outbox", "What has to leave the server: mail."),
+    (
+        "webhooks",
+        "What happens to audiences and their members, sent to others as Standard Webhooks has it.",
+    ),
+    (
+        "outbox",
+        "What has to leave the server: mail, and events for webhooks.",
+    ),
 ];
 
 const DESCRIPTION: &str = "\

@@ -89,7 +89,7 @@ pub(crate) struct CredentialCreate {
     /// 1 to 255 characters, no control characters.
     #[schema(min_length = 1, max_length = 255, example = "nightly upload")]
     name: String,
-    /// Of `audiences:read`, `audiences:write`, `admin` and `installation`; only those that the caller has. Absent or
+    /// Of `audiences:read`, `audiences:write`, `webhooks`, `admin` and `installation`; only those that the caller has. Absent or
     /// empty means the first two.
     #[serde(default)]
     #[schema(example = json!(["audiences:read", "audiences:write"]))]

@@ -22,13 +22,13 @@ pub(crate) struct OutboxParams {
 pub(crate) struct OutboxItem {
     #[schema(example = 17)]
     pub id: i64,
-    /// By what it leaves.
+    /// By what it leaves: `mail` or `webhook`.
     #[schema(example = "mail")]
     pub kind: String,
-    /// What it is about; null once it was sent, since what it said is then forgotten.
+    /// What it is about: a mail's template, a webhook's event. Null once it was sent, since what it said is then forgotten.
     #[schema(example = "invite")]
     pub template: Option<String>,
-    /// Null once it was sent.
+    /// An address, or the host of a webhook's URL. Null once it was sent.
     #[schema(example = "ann@example.org")]
     pub recipient: Option<String>,
     /// `queued`, `sent`, or `dead`: given up after a refusal or too many attempts.
@@ -71,7 +71,7 @@ impl From<OutboxView> for OutboxItem {
 pub(crate) struct OutboxDetail {
     #[serde(flatten)]
     pub item: OutboxItem,
-    /// Null once it was sent, as are the next two.
+    /// Of a mail. Null once it was sent, as are the next two.
     #[schema(example = "Choose a new password")]
     pub subject: Option<String>,
     pub text: Option<String>,

@@ -161,6 +161,7 @@ async fn answer(call: Call, changed: Changed) -> Result<Response, Problem> {
         audience,
         parent,
         moved,
+        counts: _,
     } = changed;
     let audience = map::audience(workspace, &Placed { audience, parent });
     match moved {

@@ -24,7 +24,7 @@ mod stream;
 mod tenant;
 mod token;
 mod users;
-// HOOKS mod webhooks;
+mod webhooks;
 mod wire;
 
 use std::any::Any;
@@ -38,7 +38,7 @@ use domain::Domain;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use tenant::tenant_id;
-// HOOKS pub(crate) use webhooks::event_request;
+pub(crate) use webhooks::event_request;
 
 use call::{serve, serve_webhook};
 use error::Problem;
@@ -151,6 +151,11 @@ fn user_routes(base: &str) -> Router<Domain> {
         &format!("{base}/users/ref/{{ref}}"),
         get(|domain, request| serve(domain, request, users::get_by_ref)),
     );
+    let routes = at(
+        routes,
+        &format!("{base}/users/ref"),
+        get(|domain, request| serve(domain, request, users::without_ref)),
+    );
     // The vendor's is the singular.
     let routes = at(
         routes,
@@ -179,6 +184,12 @@ fn lifecycle_routes() -> Router<Domain> {
     );
     let routes = at(
         routes,
+        &format!("{users}/ref"),
+        patch(|domain, request| serve(domain, request, users::without_ref))
+            .delete(|domain, request| serve(domain, request, users::without_ref)),
+    );
+    let routes = at(
+        routes,
         &format!("{users}/ref/{{ref}}/suspend"),
         patch(|domain, request| serve(domain, request, users::suspend_by_ref)),
     );
@@ -196,10 +207,17 @@ fn lifecycle_routes() -> Router<Domain> {
 }
 
 fn webhook_routes(base: &str) -> Router<Domain> {
-    at(
+    let routes = at(
         Router::new(),
         &format!("{base}/webhooks"),
-        post(|domain, request| serve_webhook(domain, request, provision::post)),
+        get(|domain, request| serve_webhook(domain, request, webhooks::list))
+            .post(|domain, request| serve_webhook(domain, request, webhooks::post)),
+    );
+    at(
+        routes,
+        &format!("{base}/webhooks/{{webhook}}"),
+        get(|domain, request| serve_webhook(domain, request, webhooks::get))
+            .delete(|domain, request| serve_webhook(domain, request, webhooks::delete)),
     )
 }
 

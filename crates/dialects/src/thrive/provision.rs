@@ -87,7 +87,3 @@ async fn changed(
         .await
         .map(drop)
 }
-pub async fn post(mut call: Call) -> Answer {
-    let fields = call.fields().await?;
-    receive(call, fields).await
-}

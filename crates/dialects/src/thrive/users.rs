@@ -85,6 +85,11 @@ pub async fn get_by_ref(call: Call) -> Answer {
     Ok(ok(&map_user::basic(caller.workspace, now_ms, &record)))
 }
 
+/// Where a path has no ref: the one case for which the vendor documents a 400 of its own.
+pub async fn without_ref(_: Call) -> Answer {
+    Err(Problem::invalid("ref", "is required."))
+}
+
 fn by_ref(call: &Call) -> RecordRef {
     RecordRef::Reference(call.path("ref"))
 }

@@ -14,4 +14,5 @@ mod outbox;
 mod pages;
 mod paging;
 mod structures;
+mod webhooks;
 mod workspaces;

@@ -12,4 +12,5 @@ mod routes;
 mod support;
 mod tokens;
 mod users;
+mod webhooks;
 mod workspaces;

@@ -3,7 +3,7 @@
 use crate::support::{House, close, context};
 use domain::{
     AccountNew, AccountView, AudienceNew, ConsentNew, Domain, Entrance, GroupNew, GroupRef, Kind,
-    Money, Mount, StructureNew, Visit,
+    Money, Mount, StructureNew, Visit, Webhook, WebhookNew,
 };
 use store::{DataFolder, DatabaseUrl};
 
@@ -52,6 +52,17 @@ async fn fill(domain: &Domain) -> i64 {
         .member_remove(&context("remove"), ids[0], batch.finish())
         .await
         .expect("is removed");
+    let webhook = WebhookNew {
+        dialect: "native".into(),
+        url: "https://example.org/hook".into(),
+        events: Vec::new(),
+        secret: None,
+    };
+    domain
+        .webhook_create(&context("w"), webhook)
+        .await
+        .expect("a webhook");
+    // Its event waits for the webhook.
     domain
         .audience_delete(&context("delete"), ids[1])
         .await
@@ -95,7 +106,7 @@ async fn account(domain: &Domain) {
 }
 
 /// What [`account`] made, as somebody sees it.
-async fn account_kept(domain: &Domain) -> (Vec<AccountView>, u64, usize) {
+async fn account_kept(domain: &Domain) -> (Vec<AccountView>, u64, usize, Vec<Webhook>) {
     let caller = context("").caller;
     let outbox = domain
         .outbox_list(&caller, None, None, 10)
@@ -110,6 +121,10 @@ async fn account_kept(domain: &Domain) -> (Vec<AccountView>, u64, usize) {
         domain.account_export(&caller, 0).await.expect("reads"),
         domain.policy_people(&caller, "1.0.0").await.expect("reads"),
         outbox.len(),
+        domain
+            .webhook_list(&caller, None, 0, 10)
+            .await
+            .expect("lists"),
     )
 }
 
@@ -158,6 +173,8 @@ async fn a_backup_taken_beside_the_server_restores_into_either_engine() {
                 to.engine()
             );
             assert_eq!(account_kept(&domain).await, accounts);
+            let deliveries = domain.webhook_claim(10).await.expect("claims");
+            assert_eq!(deliveries.len(), 1, "the secret opens, the event is there");
             assert_eq!(domain.store().installation().restore_epoch, 1);
             close(domain).await;
             let report = tokio::task::block_in_place(|| {

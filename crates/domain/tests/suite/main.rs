@@ -8,3 +8,4 @@ mod model;
 mod outbox;
 mod support;
 mod verbs;
+mod webhooks;

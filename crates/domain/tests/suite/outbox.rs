@@ -4,8 +4,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use domain::{
-    AccountNew, Caller, Domain, Entrance, Envelope, Error, Language, Mail, MailClaim, Scope,
-    Scopes, SendError, mail_queue,
+    AccountNew, Caller, Domain, Entrance, Envelope, Error, Language, Mail, MailClaim, OutboxKind,
+    Scope, Scopes, SendError, mail_queue,
 };
 use store::{Meta, Verdict};
 
@@ -268,14 +268,17 @@ async fn a_worker_is_woken_by_a_command_and_by_the_time() {
     let long = Duration::from_secs(3_600);
     // Something is due: no waiting.
     let id = queue(&domain, 1, false).await.expect("queues")[0];
-    domain.outbox_wait(long).await.expect("waits");
+    domain
+        .outbox_wait(&[OutboxKind::Mail], long)
+        .await
+        .expect("waits");
     let mail = claim(&domain, 1).await.remove(0);
     let failed = Err(SendError::Permanent("550 no".into()));
     domain.outbox_finish(&mail, failed).await.expect("ends");
     // Nothing is due until a command says so.
     let waiting = tokio::spawn({
         let domain = domain.clone();
-        async move { domain.outbox_wait(long).await }
+        async move { domain.outbox_wait(&[OutboxKind::Mail], long).await }
     });
     domain
         .outbox_retry(&context("again"), id)

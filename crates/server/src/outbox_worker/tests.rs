@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{Caller, Clock, Envelope, Language, Mail, Options, Random, mail_queue};
+use domain::{
+    Caller, Clock, Envelope, Language, Mail, Options, Outbound, OutboundRefused, Random, mail_queue,
+};
 use store::{DataFolder, DatabaseUrl, MasterKey, Meta, Store, Verdict};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -22,13 +24,18 @@ use crate::{
 
 const START_MS: i64 = 1_767_225_600_000;
 
-struct House {
+pub(super) struct House {
     _folder: tempfile::TempDir,
-    domain: Domain,
-    clock: Clock,
+    pub(super) domain: Domain,
+    pub(super) clock: Clock,
 }
 
 async fn house() -> House {
+    house_with(Arc::new(OutboundRefused)).await
+}
+
+/// A house with a way out of it.
+pub(super) async fn house_with(outbound: Arc<dyn Outbound>) -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::manual(START_MS);
     let options = store::Options {
@@ -45,7 +52,10 @@ async fn house() -> House {
         let folder = DataFolder::open(folder.path()).expect("the folder opens");
         Store::open(folder, options, &mut |_, _, _| {}).expect("the store opens")
     });
-    let options = Options::closed(clock.clone(), Random::system());
+    let options = Options {
+        outbound,
+        ..Options::closed(clock.clone(), Random::system())
+    };
     let domain = Domain::start(store, options).await.expect("starts");
     domain.workspace_default().await.expect("a workspace");
     House {
@@ -56,7 +66,7 @@ async fn house() -> House {
 }
 
 impl House {
-    async fn queue(&self, to: &str) -> i64 {
+    pub(super) async fn queue(&self, to: &str) -> i64 {
         let meta = Meta {
             time: self.domain.now_ms(),
             actor: 0,
@@ -80,37 +90,40 @@ impl House {
     }
 
     fn worker(&self, url: &str) -> OutboxWorker {
-        let server = SmtpServer::parse(url, &Allowed::default());
-        let server = server.expect("is right").expect("a server");
-        let from = sender("Throng <throng@throng.test>").expect("is right");
-        let mailer = Mailer::new(server, from, None, "test".into()).expect("is right");
-        OutboxWorker::start(self.domain.clone(), mailer)
+        OutboxWorker::start(self.domain.clone(), Some(mailer(url)))
     }
 
-    /// Waits until an item is no longer waiting for its first attempt's end.
-    async fn ended(&self, id: i64, fake: &Fake) -> (String, i64, Option<String>) {
+    /// Waits until an item is no longer waiting for its first attempt's end; `changed` is told when a server has spoken.
+    pub(super) async fn ended(&self, id: i64, changed: &Notify) -> (String, i64, Option<String>) {
         loop {
-            let heard = fake.changed.notified();
+            let heard = changed.notified();
             let item = self.domain.outbox_get(&Caller::server(1), id).await;
             let item = item.expect("is there").item;
             if item.state != "queued" || item.last_error.is_some() {
                 return (item.state, item.attempts, item.last_error);
             }
-            // The mail server speaks before the outbox is written: look again soon.
+            // The server speaks before the outbox is written: look again soon.
             drop(timeout(Duration::from_millis(20), heard).await);
         }
     }
 }
 
+pub(super) fn mailer(url: &str) -> Mailer {
+    let server = SmtpServer::parse(url, &Allowed::default());
+    let server = server.expect("is right").expect("a server");
+    let from = sender("Throng <throng@throng.test>").expect("is right");
+    Mailer::new(server, from, None, "test".into()).expect("is right")
+}
+
 /// What the mail server says to a recipient: by the local part of the address.
 #[derive(Debug, Default)]
-struct Fake {
+pub(super) struct Fake {
     heard: Mutex<Vec<String>>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 impl Fake {
-    async fn start() -> (Arc<Fake>, String) {
+    pub(super) async fn start() -> (Arc<Fake>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("an address");
         let fake = Arc::new(Fake::default());
@@ -183,9 +196,9 @@ async fn mails_are_sent_refused_and_tried_again() {
         ids.insert(name, house.queue(&format!("{name}@example.org")).await);
     }
     let worker = house.worker(&format!("smtp+plain://{address}"));
-    let sent = house.ended(ids["ann"], &fake).await;
+    let sent = house.ended(ids["ann"], &fake.changed).await;
     assert_eq!(sent, ("sent".into(), 1, None));
-    let refused = house.ended(ids["unknown"], &fake).await;
+    let refused = house.ended(ids["unknown"], &fake.changed).await;
     assert_eq!((refused.0.as_str(), refused.1), ("dead", 1));
     let reason = refused.2.expect("a reason");
     assert!(
@@ -193,7 +206,7 @@ async fn mails_are_sent_refused_and_tried_again() {
         "{reason}"
     );
     for name in ["later", "drop"] {
-        let again = house.ended(ids[name], &fake).await;
+        let again = house.ended(ids[name], &fake.changed).await;
         assert_eq!((again.0.as_str(), again.1), ("queued", 1), "{name}");
     }
     worker.stop().await;
@@ -225,7 +238,7 @@ async fn nothing_is_said_in_the_open_to_a_server_without_tls() {
     let (fake, address) = Fake::start().await;
     let id = house.queue("ann@example.org").await;
     let worker = house.worker(&format!("smtp://user:canary-password@{address}"));
-    let (state, _, reason) = house.ended(id, &fake).await;
+    let (state, _, reason) = house.ended(id, &fake.changed).await;
     worker.stop().await;
     assert_eq!(state, "queued");
     assert!(reason.expect("a reason").contains("STARTTLS"));
@@ -272,14 +285,14 @@ async fn a_worker_takes_what_is_queued_while_it_waits() {
     let (fake, address) = Fake::start().await;
     let first = house.queue("unknown@example.org").await;
     let worker = house.worker(&format!("smtp+plain://{address}"));
-    assert_eq!(house.ended(first, &fake).await.0, "dead");
+    assert_eq!(house.ended(first, &fake.changed).await.0, "dead");
     let context = domain::Context::new(Caller::server(1), "test");
     house
         .domain
         .outbox_retry(&context, first)
         .await
         .expect("is retried");
-    assert_eq!(house.ended(first, &fake).await.0, "dead");
+    assert_eq!(house.ended(first, &fake.changed).await.0, "dead");
     assert_eq!(
         fake.heard()
             .iter()

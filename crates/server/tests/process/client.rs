@@ -188,3 +188,56 @@ fn the_outbox_is_looked_at_from_the_command_line() {
     let wrong = server.run(&token, &["outbox", "list", "--state", "lost"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
 }
+
+#[test]
+fn webhooks_are_kept_from_the_command_line() {
+    let server = Server::demo(&["--people", "0"]);
+    let token = server.token().to_owned();
+    let say = |arguments: &[&str]| {
+        let ended = server.run(&token, arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    };
+    let value =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&say(arguments)).expect("JSON") };
+
+    let made = value(&[
+        "webhook",
+        "create",
+        // Discard: nobody listens, so what is sent there waits in the outbox.
+        "http://127.0.0.1:9/in",
+        "--event",
+        "audience.created,audience.deleted",
+        "--json",
+    ]);
+    let id = made["id"].to_string();
+    let secret = made["secret"].as_str().expect("a secret");
+    assert!(say(&["webhook", "create", "https://example.org/"]).contains("whsec_"));
+    let listed = say(&["webhook", "list"]);
+    assert!(listed.contains("http://127.0.0.1:9/in") && !listed.contains("whsec_"));
+    let rotated = say(&["webhook", "rotate", &id]);
+    assert!(rotated.contains("whsec_") && !rotated.contains(secret));
+
+    let other = value(&["webhook", "list", "--json"])[1]["id"].to_string();
+    assert!(say(&["webhook", "delete", &other]).contains("is deleted"));
+    let structure = value(&["structure", "create", "Hooked", "--json"])["id"].to_string();
+    say(&["audience", "create", "Fans", "--structure", &structure]);
+    let since = ["--since", "2026-01-01T00:00:00Z", "--json"];
+    let replayed = value(&[&["webhook", "replay", &id], &since[..]].concat());
+    assert_eq!(replayed["queued"], 1);
+    let outbox = value(&["outbox", "list", "--json"]);
+    let items = outbox.as_array().expect("items");
+    assert!(items.len() == 2 && items.iter().all(|item| item["recipient"] == "127.0.0.1"));
+    let shown = say(&["outbox", "show", &items[0]["id"].to_string()]);
+    assert!(
+        shown.contains("audience.created") && shown.contains("127.0.0.1"),
+        "{shown}"
+    );
+    let retried = say(&["outbox", "retry", &items[0]["id"].to_string()]);
+    assert!(retried.contains("is queued"), "{retried}");
+
+    let wrong = server.run(&token, &["webhook", "create", "ftp://example.org"]);
+    assert_eq!(wrong.code, Some(1), "{}", wrong.stderr);
+    let wrong = server.run(&token, &["webhook", "rotate", "999"]);
+    assert!(wrong.stderr.contains("no such webhook"), "{}", wrong.stderr);
+}

@@ -1,0 +1,547 @@
+//! Webhooks: where events are sent, signed with secrets that only the receiver and this server know.
+//!
+//! What it is not: how an event is written and signed, which is its dialect's; nor the sending, which is the worker's of
+//! the outbox. Invariant: a secret is shown when it is made and at no other time; at rest it is sealed.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use store::{EventRow, OutboxClaim, Sealer, Tx, Verdict, WebhookRow};
+
+use crate::{
+    access::NATIVE,
+    caller::{Caller, Context, Scope},
+    error::{Error, Field, Result},
+    event::{Event, EventKind},
+    limits,
+    outbox::{OutboxKind, SendError},
+    random::Random,
+    service::Domain,
+};
+
+const NOUN: &str = "webhook";
+/// What the secrets of Standard Webhooks begin with; base64 follows.
+const SECRET_PREFIX: &str = "whsec_";
+
+/// A webhook to be made.
+#[derive(Clone)]
+pub struct WebhookNew {
+    /// The protocol in which events are written and signed; given by the dialect that makes it, not by a caller.
+    pub dialect: String,
+    /// `https`, or `http` where the operator has allowed the host.
+    pub url: String,
+    /// What is wanted; empty means everything.
+    pub events: Vec<EventKind>,
+    /// Made up where there is none.
+    pub secret: Option<String>,
+}
+
+impl fmt::Debug for WebhookNew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookNew({}, ***)", self.dialect)
+    }
+}
+
+/// A webhook, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    pub id: i64,
+    pub dialect: String,
+    pub url: String,
+    /// What it wants; empty means everything.
+    pub events: Vec<EventKind>,
+    /// Milliseconds since the Unix epoch.
+    pub created: i64,
+    pub updated: i64,
+}
+
+/// An event that this process may send to a webhook until its lease runs out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookClaim {
+    claim: OutboxClaim,
+    pub url: String,
+    pub dialect: String,
+    /// Newest first: two while one follows the other.
+    pub secrets: Vec<String>,
+    pub event: Event,
+}
+
+impl WebhookClaim {
+    pub fn workspace(&self) -> i64 {
+        self.claim.workspace
+    }
+
+    pub fn id(&self) -> i64 {
+        self.claim.id
+    }
+
+    /// Attempts begun, this one included.
+    pub fn attempt(&self) -> i64 {
+        self.claim.attempts
+    }
+}
+
+/// The secrets are secret, and so may be the URL.
+impl fmt::Debug for WebhookClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookClaim({:?}, ***)", self.claim)
+    }
+}
+
+/// What an item of the outbox says: which event goes to which webhook, and what is shown of that.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Notice {
+    webhook: i64,
+    event: i64,
+    /// The event's kind.
+    pub kind: String,
+    /// Of the webhook's URL.
+    pub host: String,
+}
+
+impl Notice {
+    pub(crate) fn read(payload: &[u8]) -> Result<Notice> {
+        serde_json::from_slice(payload).map_err(Error::internal)
+    }
+}
+
+/// A webhook that wants to know of something.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    id: i64,
+    host: String,
+}
+
+impl Listener {
+    /// Puts the delivery of an event into the outbox.
+    pub(crate) fn queue(&self, tx: &mut Tx<'_, '_>, kind: EventKind, event: i64) -> Result<()> {
+        let notice = Notice {
+            webhook: self.id,
+            event,
+            kind: kind.as_str().to_owned(),
+            host: self.host.clone(),
+        };
+        let payload = serde_json::to_vec(&notice).map_err(Error::internal)?;
+        let id = tx.next_id();
+        Ok(store::outbox_insert(
+            tx,
+            id,
+            OutboxKind::Webhook.as_str(),
+            &payload,
+        )?)
+    }
+}
+
+/// The webhooks that want to know of this kind of event.
+pub(crate) fn listening(tx: &mut Tx<'_, '_>, kind: EventKind) -> Result<Vec<Listener>> {
+    let all = store::webhooks_listening(tx)?.into_iter();
+    let wanting = all.filter(|(_, _, events)| wants(events, kind.as_str()));
+    Ok(wanting.map(|(id, url, _)| listener(id, &url)).collect())
+}
+
+fn listener(id: i64, url: &str) -> Listener {
+    let host = host(url).unwrap_or_default();
+    Listener { id, host }
+}
+
+/// Whether a webhook of these space-separated kinds wants this one.
+fn wants(events: &str, kind: &str) -> bool {
+    events.is_empty() || events.split(' ').any(|wanted| wanted == kind)
+}
+
+/// The host of an absolute http or https URL, in lower case; nothing where it is none, or names a user. Stricter than
+/// what clients take: no space or control character, no backslash, which some of them read as a slash.
+fn host(url: &str) -> Option<String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    if url.contains(odd) {
+        return None;
+    }
+    let (scheme, rest) = url.split_once("://")?;
+    if !["https", "http"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next()?;
+    if authority.contains('@') {
+        return None;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => authority.split(':').next()?,
+    };
+    (!host.is_empty()).then(|| host.to_lowercase())
+}
+
+fn valid_url(url: &str) -> Result<String> {
+    let url = url.trim();
+    if url.chars().count() > limits::WEBHOOK_URL_CHARS_MAX {
+        let text = format!(
+            "The URL must not be longer than {} characters.",
+            limits::WEBHOOK_URL_CHARS_MAX
+        );
+        return Err(Error::invalid("url", "too_long", text));
+    }
+    if host(url).is_none() {
+        let text = "The URL must be absolute, https (or http, where the server's operator allows the host), without \
+                    user and password.";
+        return Err(Error::invalid("url", "malformed", text));
+    }
+    Ok(url.to_owned())
+}
+
+/// A secret of the caller's own: of a protocol other than the native one, any text that is long enough.
+fn valid_secret(dialect: &str, secret: String) -> Result<String> {
+    let chars = secret.chars().count();
+    let most = limits::WEBHOOK_SECRET_CHARS_MAX;
+    if dialect == NATIVE {
+        let bytes = secret.strip_prefix(SECRET_PREFIX);
+        let bytes = bytes.and_then(|text| STANDARD.decode(text).ok());
+        if chars <= most && bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
+            return Ok(secret);
+        }
+        let text = "The secret must be whsec_ and 24 to 64 bytes in base64.";
+        return Err(Error::invalid("secret", "malformed", text));
+    }
+    let fits = (limits::WEBHOOK_SECRET_CHARS_MIN..=most).contains(&chars);
+    if fits && !secret.contains(char::is_control) {
+        return Ok(secret);
+    }
+    let text = format!(
+        "The secret must be {} to {most} characters.",
+        limits::WEBHOOK_SECRET_CHARS_MIN
+    );
+    Err(Error::invalid("secret", "malformed", text))
+}
+
+/// A secret as Standard Webhooks wants it, which serves any other protocol too.
+fn generated(random: &Random) -> Result<String> {
+    let bytes = random.bytes::<32>()?;
+    Ok(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
+}
+
+/// A secret may follow another in the same row, so both are sealed for the same place.
+fn seal_context(workspace: i64, id: i64) -> String {
+    format!("webhook {workspace}/{id}")
+}
+
+fn opened(sealer: &Sealer, workspace: i64, id: i64, sealed: &[u8]) -> Result<String> {
+    let plain = sealer.open(&seal_context(workspace, id), sealed)?;
+    String::from_utf8(plain).map_err(Error::internal)
+}
+
+/// The kinds that a program of another version knows and this one does not are left out.
+fn view(row: WebhookRow) -> Webhook {
+    Webhook {
+        id: row.id,
+        dialect: row.dialect,
+        url: row.url,
+        events: row.events.split(' ').filter_map(EventKind::parse).collect(),
+        created: row.created,
+        updated: row.updated,
+    }
+}
+
+fn need(caller: &Caller) -> Result<()> {
+    caller.need(Scope::Webhooks)?;
+    // It is told of the whole workspace.
+    caller.need_every_structure()
+}
+
+fn room(tx: &mut Tx<'_, '_>) -> Result<()> {
+    if store::webhooks_count(tx)? < limits::WEBHOOKS_MAX {
+        return Ok(());
+    }
+    Err(Error::TooLarge(Field {
+        name: NOUN,
+        code: "too_many",
+        text: format!("A workspace has at most {} webhooks.", limits::WEBHOOKS_MAX),
+    }))
+}
+
+fn of_dialect(row: Option<WebhookRow>, dialect: Option<&str>) -> Result<WebhookRow> {
+    row.filter(|row| dialect.is_none_or(|dialect| row.dialect == dialect))
+        .ok_or(Error::NotFound(NOUN))
+}
+
+impl Domain {
+    /// Makes a webhook, and answers the secret that signs what it is sent; it is shown this once. Needs the scope webhooks
+    /// and every structure.
+    pub async fn webhook_create(
+        &self,
+        context: &Context,
+        new: WebhookNew,
+    ) -> Result<(Webhook, String)> {
+        need(&context.caller)?;
+        let url = valid_url(&new.url)?;
+        let secret = match new.secret {
+            Some(secret) => valid_secret(&new.dialect, secret)?,
+            None => generated(self.random())?,
+        };
+        // In the order of the kinds, each once.
+        let wanted = EventKind::ALL.into_iter();
+        let wanted = wanted.filter(|kind| new.events.contains(kind));
+        let wanted: Vec<&str> = wanted.map(EventKind::as_str).collect();
+        let (dialect, events) = (new.dialect, wanted.join(" "));
+        let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        self.command(context, "webhook_create", 1, move |tx| {
+            room(tx)?;
+            let id = tx.next_id();
+            let row = WebhookRow {
+                id,
+                dialect: dialect.clone(),
+                url: url.clone(),
+                events: events.clone(),
+                secret: sealer.seal(&seal_context(workspace, id), secret.as_bytes())?,
+                old: None,
+                created: tx.meta().time,
+                updated: tx.meta().time,
+            };
+            store::webhook_insert(tx, &row)?;
+            store::activity_insert(tx, Some(id), &format!("dialect={dialect}"))?;
+            Ok(Verdict::Done((view(row), secret.clone())))
+        })
+        .await
+    }
+
+    /// Webhooks with `id > after`, of one dialect or of any, in order of id. Needs the scope webhooks and every structure.
+    pub async fn webhook_list(
+        &self,
+        caller: &Caller,
+        dialect: Option<&str>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Webhook>> {
+        need(caller)?;
+        let (dialect, limit) = (
+            dialect.map(str::to_owned),
+            limit.clamp(1, limits::PAGE_ITEMS_MAX),
+        );
+        self.store()
+            .read(caller.workspace, move |read| {
+                let page = store::webhook_page(read, dialect.as_deref(), after, limit as i64)?;
+                Ok(page.into_iter().map(view).collect())
+            })
+            .await
+    }
+
+    /// Needs the scope webhooks and every structure.
+    pub async fn webhook_get(&self, caller: &Caller, id: i64) -> Result<Webhook> {
+        need(caller)?;
+        self.store()
+            .read(caller.workspace, move |read| {
+                of_dialect(store::webhook_get(read, id)?, None).map(view)
+            })
+            .await
+    }
+
+    /// Deletes a webhook; what still waits to be sent to it is given up when its turn comes. Needs the scope webhooks and
+    /// every structure.
+    pub async fn webhook_delete(
+        &self,
+        context: &Context,
+        dialect: Option<&str>,
+        id: i64,
+    ) -> Result<()> {
+        need(&context.caller)?;
+        let dialect = dialect.map(str::to_owned);
+        self.command(context, "webhook_delete", 1, move |tx| {
+            of_dialect(store::webhook_get(tx, id)?, dialect.as_deref())?;
+            store::webhook_delete(tx, id)?;
+            store::activity_insert(tx, Some(id), "")?;
+            Ok(Verdict::Done(()))
+        })
+        .await
+    }
+
+    /// Gives a webhook a new secret, shown this once; the old one signs too for 24 hours more. Needs the scope webhooks
+    /// and every structure.
+    pub async fn webhook_rotate(&self, context: &Context, id: i64) -> Result<String> {
+        need(&context.caller)?;
+        let secret = generated(self.random())?;
+        let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        self.command(context, "webhook_rotate", 1, move |tx| {
+            of_dialect(store::webhook_get(tx, id)?, None)?;
+            let sealed = sealer.seal(&seal_context(workspace, id), secret.as_bytes())?;
+            let old_until = tx.meta().time + limits::WEBHOOK_OLD_SECRET_MS;
+            store::webhook_rotate(tx, id, &sealed, old_until)?;
+            store::activity_insert(tx, Some(id), "")?;
+            Ok(Verdict::Done(secret.clone()))
+        })
+        .await
+    }
+
+    /// Queues again, oldest first, what a webhook wants of that which happened at `since_ms` or later: at most 10,000
+    /// events of those that are kept, and only such that some webhook wanted when they happened. Answers how many. Needs
+    /// the scope webhooks and every structure.
+    pub async fn webhook_replay(&self, context: &Context, id: i64, since_ms: i64) -> Result<u64> {
+        need(&context.caller)?;
+        self.command(context, "webhook_replay", 1, move |tx| {
+            let row = of_dialect(store::webhook_get(tx, id)?, None)?;
+            let listener = listener(id, &row.url);
+            let (mut queued, mut after) = (0, 0);
+            while queued < limits::EVENTS_REPLAYED_MAX {
+                let page = store::event_page(tx, since_ms, after, limits::PAGE_ITEMS_MAX as i64)?;
+                let Some(last) = page.last() else { break };
+                after = last.id;
+                let wanted = page.iter().filter(|event| wants(&row.events, &event.kind));
+                let wanted =
+                    wanted.filter_map(|event| Some((event.id, EventKind::parse(&event.kind)?)));
+                let room = usize::try_from(limits::EVENTS_REPLAYED_MAX - queued).unwrap_or(0);
+                for (event, kind) in wanted.take(room) {
+                    listener.queue(tx, kind, event)?;
+                    queued += 1;
+                }
+            }
+            let detail = format!("since={since_ms} queued={queued}");
+            store::activity_insert(tx, Some(id), &detail)?;
+            Ok(Verdict::Done(queued))
+        })
+        .await
+    }
+
+    /// Claims at most `limit` deliveries that are due, of every workspace. For the server's worker.
+    pub async fn webhook_claim(&self, limit: usize) -> Result<Vec<WebhookClaim>> {
+        let mut deliveries = Vec::new();
+        for claim in self.claims(OutboxKind::Webhook, limit).await? {
+            let read = self.notice_rows(&claim).await;
+            // The lease runs out, and it is tried again.
+            let (workspace, item) = (claim.workspace, claim.id);
+            let Ok((webhook, event)) = read.inspect_err(|error| {
+                let context = error.context();
+                tracing::warn!(workspace, item, %error, context, "a delivery was not read");
+            }) else {
+                continue;
+            };
+            let opened = self.delivery(&claim, webhook, event);
+            deliveries.extend(self.unless_hopeless(&claim, opened).await?);
+        }
+        Ok(deliveries)
+    }
+
+    async fn notice_rows(
+        &self,
+        claim: &OutboxClaim,
+    ) -> Result<(Option<WebhookRow>, Option<Event>)> {
+        let notice = Notice::read(&claim.payload)?;
+        let rows = move |read: &mut store::Read<'_>| {
+            let webhook = store::webhook_get(read, notice.webhook)?;
+            let event: Option<EventRow> = store::event_get(read, notice.event)?;
+            Ok((webhook, event.map(Event::of).transpose()?))
+        };
+        self.store().read(claim.workspace, rows).await
+    }
+
+    fn delivery(
+        &self,
+        claim: &OutboxClaim,
+        webhook: Option<WebhookRow>,
+        event: Option<Event>,
+    ) -> Result<WebhookClaim> {
+        let webhook = webhook.ok_or(Error::Conflict("The webhook was deleted."))?;
+        let event = event.ok_or(Error::Conflict("The event is too old and no longer kept."))?;
+        let now = self.now_ms();
+        let old = webhook.old.filter(|(_, until)| now < *until);
+        let sealed = std::iter::once(webhook.secret).chain(old.map(|(secret, _)| secret));
+        let (sealer, workspace) = (self.store().sealer(), claim.workspace);
+        let secrets = sealed.map(|sealed| opened(sealer, workspace, webhook.id, &sealed));
+        Ok(WebhookClaim {
+            secrets: secrets.collect::<Result<_>>()?,
+            claim: claim.clone(),
+            url: webhook.url,
+            dialect: webhook.dialect,
+            event,
+        })
+    }
+
+    /// Notes how a delivery went, as [`Self::outbox_finish`] does of a mail.
+    pub async fn webhook_finish(
+        &self,
+        delivery: &WebhookClaim,
+        outcome: std::result::Result<(), SendError>,
+    ) -> Result<bool> {
+        self.finish(&delivery.claim, outcome, &delivery.url).await
+    }
+
+    /// Forgets events and deliveries that are too old to be told, and secrets that sign no more; called now and then.
+    pub async fn webhook_sweep(&self, workspace: i64) -> Result<()> {
+        let context = Context::new(Caller::server(workspace), "sweep");
+        let now = self.now_ms();
+        self.command(&context, "webhook_sweep", 1, move |tx| {
+            let kept_since = now - limits::EVENT_KEPT_MS;
+            store::event_sweep(tx, kept_since)?;
+            store::outbox_sweep_dead(tx, OutboxKind::Webhook.as_str(), kept_since)?;
+            store::webhook_secrets_sweep(tx, now)?;
+            Ok(Verdict::Done(()))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_told_from_what_is_none() {
+        for (url, expected) in [
+            ("https://example.org", "example.org"),
+            ("HTTPS://Example.ORG:8443/in?key=a@b", "example.org"),
+            ("http://[::1]:8080/", "::1"),
+            ("https://10.0.0.1#x", "10.0.0.1"),
+        ] {
+            assert_eq!(host(url).as_deref(), Some(expected), "{url}");
+        }
+        for wrong in [
+            "",
+            "example.org",
+            "//example.org",
+            "ftp://example.org",
+            "https:///path",
+            "https://:80",
+            "https://ann@example.org",
+            "https://ann:secret@example.org/",
+            "https://example.org\\@evil.example/",
+            "https://exam ple.org",
+            "https://example.org/\r\nHost: x",
+            "https://[::1/",
+        ] {
+            assert_eq!(host(wrong), None, "{wrong:?}");
+        }
+        let long = format!("https://example.org/{}", "x".repeat(2_048));
+        assert!(valid_url(&long).is_err());
+    }
+
+    #[test]
+    fn secrets_are_long_enough_and_of_their_protocol() {
+        let made = generated(&Random::seeded(1)).expect("is made");
+        assert!(valid_secret(NATIVE, made).is_ok());
+        for wrong in [
+            "",
+            "whsec_",
+            "whsec_c2hvcnQ=",
+            "0123456789abcdef",
+            "whsec_!",
+        ] {
+            assert!(valid_secret(NATIVE, wrong.into()).is_err(), "{wrong}");
+        }
+        assert!(valid_secret("other", "0123456789abcdef".into()).is_ok());
+        for wrong in [
+            "0123456789abcde".to_owned(),
+            "x".repeat(257),
+            "0123456789\nabcdef".into(),
+        ] {
+            assert!(valid_secret("other", wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn debug_prints_neither_url_nor_secret() {
+        let new = WebhookNew {
+            dialect: "native".into(),
+            url: "https://example.org/canary".into(),
+            events: Vec::new(),
+            secret: Some("canary".into()),
+        };
+        assert!(!format!("{new:?}").contains("canary"));
+    }
+}
