@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderMap, header::EXPECT},
+};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -26,6 +29,14 @@ pub async fn read(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
         limits::BODY_PAUSE_MAX,
     )
     .await
+}
+
+/// Throws a body away for an answer that does not need it, since a client that is cut off while it sends does not see the
+/// answer; one that asked first (RFC 9110 section 10.1.1) is simply told no.
+pub(crate) async fn discard(headers: &HeaderMap, body: Body) {
+    if !headers.contains_key(EXPECT) {
+        drop(read(body, 0).await);
+    }
 }
 
 async fn read_within(

@@ -8,25 +8,23 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use domain::{DialectId, Event, IdKind, OutboundMethod, OutboundRequest, WebhookClaim, rfc3339};
+use domain::{DialectId, Event, IdKind, OutboundMethod, OutboundRequest, WebhookClaim};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::{limits, native::EventBody};
-
-const THRIVE: &str = "thrive";
+use crate::{limits, native::EventBody, thrive};
 
 /// The request that tells a webhook of its event, now.
 pub fn request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
     match claim.dialect.as_str() {
-        THRIVE => thrive_request(claim, now_ms),
+        thrive::DIALECT => thrive::event_request(claim, now_ms),
         _ => standard(claim, now_ms),
     }
 }
 
 /// A POST of JSON within the limits that hold for every receiver.
-fn post(
+pub(crate) fn post(
     claim: &WebhookClaim,
     body: Vec<u8>,
     headers: Vec<(&'static str, String)>,
@@ -42,7 +40,7 @@ fn post(
     }
 }
 
-fn json(body: &impl Serialize) -> Vec<u8> {
+pub(crate) fn json(body: &impl Serialize) -> Vec<u8> {
     // Structs of numbers and text: writing them to memory does not fail.
     serde_json::to_vec(body).unwrap_or_default()
 }
@@ -86,7 +84,7 @@ fn key(secret: &str) -> Vec<u8> {
 }
 
 /// HMAC-SHA256 (RFC 2104) over the parts with a dot between them.
-fn signature(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn signature(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     // Keys of any length are taken.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         return Vec::new();
@@ -98,82 +96,6 @@ fn signature(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
         mac.update(part);
     }
     mac.finalize().into_bytes().to_vec()
-}
-
-// Thrive documents no event of audiences: these have the shape of its other events. Its own module takes this over.
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ThriveEvent<'a> {
-    event_type: &'static str,
-    tenant_id: String,
-    created_at: String,
-    dispatched_at: String,
-    audience: ThriveAudience<'a>,
-    members: ThriveMembers,
-}
-
-#[derive(Serialize)]
-struct ThriveAudience<'a> {
-    id: String,
-    reference: Option<&'a str>,
-    name: &'a str,
-    category: &'a str,
-}
-
-#[derive(Serialize)]
-struct ThriveMembers {
-    added: u64,
-    removed: u64,
-}
-
-fn thrive_request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
-    let (event, workspace) = (&claim.event, claim.workspace());
-    let audience = DialectId {
-        workspace,
-        kind: IdKind::Audience,
-        id: event.data.audience,
-    };
-    let body = json(&ThriveEvent {
-        event_type: event.kind.as_str(),
-        tenant_id: thrive_tenant(workspace),
-        created_at: rfc3339(event.time),
-        dispatched_at: rfc3339(now_ms),
-        audience: ThriveAudience {
-            id: audience.to_hex(),
-            reference: event.data.reference.as_deref(),
-            name: &event.data.name,
-            category: &event.data.kind,
-        },
-        members: ThriveMembers {
-            added: event.data.added,
-            removed: event.data.removed,
-        },
-    });
-    let secret = claim
-        .secrets
-        .first()
-        .map_or(&[][..], |secret| secret.as_bytes());
-    let hex: String = signature(secret, &[&body])
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    post(
-        claim,
-        body,
-        vec![("x-hmac-signature", format!("sha256={hex}"))],
-    )
-}
-
-/// `throng_` and the workspace's id in nine digits of base 36.
-fn thrive_tenant(workspace: i64) -> String {
-    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let (mut rest, mut digits) = (workspace.unsigned_abs(), ['0'; 9]);
-    for digit in digits.iter_mut().rev() {
-        *digit = char::from(DIGITS[(rest % 36) as usize]);
-        rest /= 36;
-    }
-    format!("throng_{}", digits.iter().collect::<String>())
 }
 
 #[cfg(test)]
@@ -206,11 +128,5 @@ mod tests {
             STANDARD.encode(signed),
             "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
-    }
-
-    #[test]
-    fn a_tenant_is_its_workspace_in_nine_digits() {
-        assert_eq!(thrive_tenant(1), "throng_000000001");
-        assert_eq!(thrive_tenant(36 * 36 - 1), "throng_0000000zz");
     }
 }

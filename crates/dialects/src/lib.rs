@@ -1,21 +1,27 @@
 //! The wire protocols that the server speaks, a folder each. They translate between a protocol and the domain's verbs and
 //! decide nothing: a handler parses, calls one verb, renders.
 //!
-//! Shared by all: reading a body within limits ([`body`]), writing CSV (`csv`), what surrounds a request ([`request`]),
-//! the prefixes and host names that name a workspace ([`mount`]), and how an event is told to a webhook ([`delivery`]).
+//! Shared by all: reading a body within limits ([`body`]) and a time (`time`), writing CSV (`csv`), what surrounds a request
+//! ([`request`]), who comes with OAuth 2 or Basic (`oauth`), quotas (`rate`), the prefixes and host names that name a workspace
+//! ([`mount`]), and how an event is told to a webhook ([`delivery`]).
 
 pub mod a2;
 pub mod body;
 pub mod criteo;
 mod csv;
 pub mod delivery;
+mod form;
 pub mod limits;
 pub mod mount;
 pub mod native;
+mod oauth;
 pub mod opendatasoft;
 pub mod pages;
 mod panic;
+mod rate;
 pub mod request;
+pub mod thrive;
+mod time;
 
 /// The dialects for which a credential can be made.
 pub const DIALECTS: &[&str] = &[
@@ -23,10 +29,22 @@ pub const DIALECTS: &[&str] = &[
     criteo::DIALECT,
     a2::DIALECT,
     opendatasoft::DIALECT,
+    thrive::DIALECT,
 ];
 
 /// The dialects whose requests may carry the key of an account.
 pub const KEY_DIALECTS: &[&str] = &[domain::NATIVE, opendatasoft::DIALECT];
+
+/// The credential with what its dialect's clients need, where it names no scopes.
+pub fn with_scopes(new: domain::CredentialNew) -> domain::CredentialNew {
+    match (new.dialect.as_str(), new.scopes.trim()) {
+        (thrive::DIALECT, "") => domain::CredentialNew {
+            scopes: thrive::SCOPES.into(),
+            ..new
+        },
+        _ => new,
+    }
+}
 
 /// What an operator may choose of the dialects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

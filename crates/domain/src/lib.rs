@@ -89,10 +89,11 @@ pub use outbox::{MailClaim, OutboxDetail, OutboxKind, OutboxView, SendError, mai
 pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};
-pub use record::{Record, RecordChange, RecordNew, RecordQuery, RecordRef};
+pub use record::{Record, RecordChange, RecordNew, RecordQuery, RecordRef, RecordState};
 pub use rule::Rule;
 pub use service::{Domain, Options};
 pub use session::{Door, SignedIn};
+pub use sets::Set;
 pub use store::{
     Account, Activity, Audience, AudienceKind, Consent, Control, Group, IdentityConflict,
     KeepIdentifiers, LedgerEntry, Session, Workspace,

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sets::{Person, Set, SetId};
 use store::{RecordFilter, RecordRow, Sql, Tx, Verdict, View};
 
@@ -108,6 +109,7 @@ pub struct RecordChange {
     pub active: Option<bool>,
     pub starts: Option<Option<String>>,
     pub ends: Option<Option<String>>,
+    /// A JSON object whose fields replace those of the same names; null takes one away.
     pub profile: Option<String>,
 }
 
@@ -126,8 +128,41 @@ pub enum RecordRef {
 pub struct RecordQuery {
     /// Milliseconds since the Unix epoch.
     pub updated_since: Option<i64>,
-    pub active: Option<bool>,
+    /// Empty: whatever state.
+    pub states: Vec<RecordState>,
     pub email: Option<String>,
+}
+
+/// Whether somebody is still there, as a source has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordState {
+    Active,
+    /// Whether its end date has passed or not.
+    Inactive,
+    /// Active, and its end date has passed.
+    Ended,
+}
+
+impl RecordState {
+    /// Its bit in the store's filter.
+    fn bit(self) -> i64 {
+        match self {
+            RecordState::Active => 1,
+            RecordState::Inactive => 2,
+            RecordState::Ended => 4,
+        }
+    }
+}
+
+impl Record {
+    pub fn state(&self, now_ms: i64) -> RecordState {
+        let ended = |ends: &String| *ends < day(now_ms);
+        match (self.active, self.ends.as_ref().is_some_and(ended)) {
+            (false, _) => RecordState::Inactive,
+            (true, true) => RecordState::Ended,
+            (true, false) => RecordState::Active,
+        }
+    }
 }
 
 fn of(row: RecordRow) -> Record {
@@ -497,7 +532,14 @@ impl Domain {
         let source = source.to_owned();
         let filter = RecordFilter {
             updated_since: query.updated_since,
-            active: query.active,
+            states: match query.states.is_empty() {
+                true => 7,
+                false => query
+                    .states
+                    .iter()
+                    .fold(0, |bits, state| bits | state.bit()),
+            },
+            today: day(self.now_ms()),
             email_key: query.email.as_deref().map(email_key),
         };
         // A NUL names nobody, and PostgreSQL refuses it.
@@ -550,7 +592,7 @@ impl Domain {
         };
         self.command(context, "record_update", 2, move |tx| {
             let before = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
-            let mut row = checked(changed(before.clone(), &change))?;
+            let mut row = checked(changed(before.clone(), &change)?)?;
             free(tx, &row)?;
             row.ended = has_ended(&row, &day(tx.meta().time));
             if row == before {
@@ -609,7 +651,7 @@ impl Domain {
     }
 }
 
-fn changed(mut row: RecordRow, change: &RecordChange) -> RecordRow {
+fn changed(mut row: RecordRow, change: &RecordChange) -> Result<RecordRow> {
     let put = |field: &mut Option<String>, new: &Option<Option<String>>| {
         if let Some(new) = new {
             field.clone_from(new);
@@ -623,9 +665,24 @@ fn changed(mut row: RecordRow, change: &RecordChange) -> RecordRow {
     put(&mut row.ends, &change.ends);
     row.active = change.active.unwrap_or(row.active);
     if let Some(profile) = &change.profile {
-        row.profile.clone_from(profile);
+        row.profile = merged(&row.profile, profile)?;
     }
-    row
+    Ok(row)
+}
+
+/// A profile with the fields of another, of which null takes one away.
+fn merged(profile: &str, change: &str) -> Result<String> {
+    let malformed = |_| Error::invalid("profile", "malformed", "A profile must be a JSON object.");
+    let change: Map<String, Value> = serde_json::from_str(change).map_err(malformed)?;
+    let mut fields: Map<String, Value> = serde_json::from_str(profile).unwrap_or_default();
+    for (name, value) in change {
+        if value.is_null() {
+            fields.remove(&name);
+        } else {
+            fields.insert(name, value);
+        }
+    }
+    Ok(Value::Object(fields).to_string())
 }
 
 /// Gives a person the keys that nobody holds; of the others the clash is noted.

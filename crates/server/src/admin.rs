@@ -76,7 +76,7 @@ pub enum AudienceCommand {
 pub enum CredentialCommand {
     /// Make a credential; its secret is printed this once
     Create {
-        /// The protocol it is for: native (an API token) or criteo (an OAuth client)
+        /// The protocol it is for: native (an API token), criteo (an OAuth client) or thrive (both of its ways in)
         #[arg(long)]
         dialect: String,
         #[arg(long)]
@@ -245,6 +245,15 @@ fn shown_once(dialect: &str, made: &Value) -> String {
         format!("token:          {secret}")
     } else {
         format!("client_id:      {client_id}\nclient_secret:  {secret}")
+    };
+    // The id says of which workspace it is.
+    let workspace = domain::DialectId::from_hex(&client_id).map(|id| id.workspace);
+    let both = match workspace {
+        Some(workspace) if dialect == dialects::thrive::DIALECT => {
+            let tenant = dialects::thrive::tenant_id(workspace);
+            format!("tenant_id:      {tenant}\napi_secret:     {secret}\n{both}")
+        }
+        _ => both,
     };
     format!("Credential {id} is made. Its secret is shown this once; keep it safe:\n\n{both}")
 }

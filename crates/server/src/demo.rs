@@ -20,6 +20,7 @@ use crate::{
     address::Allowed,
     config::{Config, LogFormat},
     demo_accounts::{self, Accounts},
+    demo_thrive::{self, Thrive},
     failure::{Exit, Failure, Result},
     first_start::administrator,
     listener,
@@ -60,6 +61,7 @@ struct Made {
     advertiser_id: i64,
     foreign_advertiser_id: i64,
     accounts: Accounts,
+    thrive: Thrive,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -154,6 +156,7 @@ async fn make(domain: &Domain, random: &Random, options: &Options, data: &Path) 
         advertiser_id: advertiser,
         foreign_advertiser_id: foreign,
         accounts: demo_accounts::accounts(domain, &context, random).await?,
+        thrive: demo_thrive::company(domain, &context).await?,
     };
     write_made(data, &made)?;
     Ok(made)
@@ -295,6 +298,7 @@ fn as_json(url: &str, data: &str, made: &Made) -> serde_json::Value {
         },
         "a2": made.accounts.a2_json(url),
         "opendatasoft": made.accounts.opendatasoft_json(url),
+        "thrive": made.thrive.json(url),
     })
 }
 
@@ -306,6 +310,7 @@ fn as_text(url: &str, data: &str, made: &Made) -> String {
         advertiser_id,
         people,
         accounts,
+        thrive,
         ..
     } = made;
     format!(
@@ -327,10 +332,11 @@ Criteo Marketing API, with the vendor's own client (pip install criteo-marketing
       client_secret="{criteo_client_secret}",
       grant_type="client_credentials")
   print(criteo.AudiencesApi(client).get_audiences("Bearer " + token.access_token, advertiser_id={advertiser_id}))
-{accounts}"#,
+{accounts}{thrive}"#,
         version = env!("CARGO_PKG_VERSION"),
         people = output::count(*people),
         accounts = accounts.text(url),
+        thrive = thrive.text(url),
     )
 }
 

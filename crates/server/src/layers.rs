@@ -262,6 +262,8 @@ fn dialect_of(template: &str) -> &'static str {
     let first = template.split('/').nth(1).unwrap_or_default();
     match first {
         "api" | "openapi.json" | "docs" => domain::NATIVE,
+        // The vendor has two hosts.
+        "thrive-user" => dialects::thrive::DIALECT,
         first => dialects::DIALECTS
             .iter()
             .copied()
@@ -345,9 +347,14 @@ mod tests {
             "/docs",
             "/openapi.json",
             "/livez",
+            "/thrive/rest/v1/audiences",
+            "/thrive-user/webhooks",
         ]
         .map(dialect_of)
         .into();
-        assert_eq!(dialects, ["criteo", "native", "native", "native", "server"]);
+        let expected = [
+            "criteo", "native", "native", "native", "server", "thrive", "thrive",
+        ];
+        assert_eq!(dialects, expected);
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod deliverer;
 mod demo;
 mod demo_accounts;
+mod demo_thrive;
 mod failure;
 mod first_start;
 mod group;

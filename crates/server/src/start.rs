@@ -117,6 +117,7 @@ pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
             domain.clone(),
             options.opendatasoft,
         ))
+        .merge(dialects::thrive::router(domain.clone()))
 }
 
 /// Threads for connections; database work runs on the store's own.

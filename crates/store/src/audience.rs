@@ -128,6 +128,9 @@ const DELETING: &str = "UPDATE audience SET deleting = $3, reference = NULL, nam
 /// Children before their structure, whose kind comes last.
 const DELETING_PAGE: &str = "SELECT id FROM audience WHERE workspace_id = $1 AND deleting = $2 \
      ORDER BY CASE WHEN kind = 'structure' THEN 1 ELSE 0 END, id LIMIT $3";
+/// Smart ones have no members of their own.
+const HOLDING: &str = "SELECT id, structure_id FROM audience WHERE workspace_id = $1 AND deleting = 0 \
+     AND kind <> 'smart' ORDER BY id";
 const NODES_IN: &str =
     "SELECT id FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND deleting = 0";
 
@@ -151,6 +154,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     DELETING,
     DELETING_PAGE,
     NODES_IN,
+    HOLDING,
 ];
 
 fn of(mut row: Row) -> Result<Audience, Error> {
@@ -304,6 +308,14 @@ pub fn audiences_control(
         control.as_str().into(),
     ];
     tx.query(CONTROL, &params).map(drop)
+}
+
+/// Every node with members of its own, and its structure.
+pub fn audiences_holding(sql: &mut dyn Sql) -> Result<Vec<(i64, i64)>, Error> {
+    let rows = sql.query(HOLDING, &[sql.workspace().into()])?;
+    rows.iter()
+        .map(|row| Ok((row.int(0)?, row.int(1)?)))
+        .collect()
 }
 
 /// The manual audiences of a structure: those whose members are its people.

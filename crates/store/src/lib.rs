@@ -63,7 +63,7 @@ pub use audience::{
     Audience, AudienceKind, Control, TreeFilter, audience_by_name, audience_by_reference,
     audience_delete, audience_get, audience_insert, audience_page, audience_update,
     audiences_control, audiences_count, audiences_delete_later, audiences_deleting,
-    audiences_manual, audiences_of, structures_page, tree_count, tree_page,
+    audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use committer::Meta;

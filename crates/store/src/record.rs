@@ -58,14 +58,15 @@ const BY_EMAIL: &str = "SELECT id, source, person, reference, email, email_key, 
      starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND source = $2 AND email_key = $3";
 const OF_PERSON: &str = "SELECT id, source, person, reference, email, email_key, first_name, last_name, active, ended, \
      starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND person = $2 ORDER BY id LIMIT $3";
-/// `$3`: changed since; `$4`: -1 all, else active or not; `$5`: the address, or empty for all.
+/// `$3`: changed since; `$4`: the states, as [`RecordFilter::states`] has them; `$5`: today; `$6`: the address, or empty for
+/// all.
 const PAGE: &str = "SELECT id, source, person, reference, email, email_key, first_name, last_name, active, ended, starts, \
      ends, profile, created, updated FROM record WHERE workspace_id = $1 AND source = $2 AND updated >= $3 \
-     AND (CAST($4 AS bigint) = -1 OR active = CAST($4 AS bigint)) \
-     AND (CAST($5 AS text) = '' OR email_key = CAST($5 AS text)) ORDER BY id LIMIT $6 OFFSET $7";
+     AND (CASE WHEN active = 0 THEN 2 WHEN ends < CAST($5 AS text) THEN 4 ELSE 1 END & CAST($4 AS bigint)) <> 0 \
+     AND (CAST($6 AS text) = '' OR email_key = CAST($6 AS text)) ORDER BY id LIMIT $7 OFFSET $8";
 const COUNT: &str = "SELECT count(*) FROM record WHERE workspace_id = $1 AND source = $2 AND updated >= $3 \
-     AND (CAST($4 AS bigint) = -1 OR active = CAST($4 AS bigint)) \
-     AND (CAST($5 AS text) = '' OR email_key = CAST($5 AS text))";
+     AND (CASE WHEN active = 0 THEN 2 WHEN ends < CAST($5 AS text) THEN 4 ELSE 1 END & CAST($4 AS bigint)) <> 0 \
+     AND (CAST($6 AS text) = '' OR email_key = CAST($6 AS text))";
 const NAMES_BETWEEN: &str = "SELECT person, id, source, reference, email, first_name, last_name FROM record \
      WHERE workspace_id = $1 AND person >= $2 AND person <= $3 ORDER BY person, id";
 const NAMES_SOME: &str = "SELECT person, id, source, reference, email, first_name, last_name FROM record \
@@ -206,7 +207,10 @@ pub fn records_of(sql: &mut dyn Sql, person: Person, limit: i64) -> Result<Vec<R
 pub struct RecordFilter {
     /// Changed since; milliseconds since the Unix epoch.
     pub updated_since: Option<i64>,
-    pub active: Option<bool>,
+    /// Bits: 1 active, 2 not active, 4 active and ended.
+    pub states: i64,
+    /// The day on which it is asked who has ended.
+    pub today: String,
     /// The address as it is compared.
     pub email_key: Option<String>,
 }
@@ -218,12 +222,13 @@ impl std::fmt::Debug for RecordFilter {
 }
 
 impl RecordFilter {
-    fn params<'a>(&'a self, workspace: i64, source: &'a str) -> [Param<'a>; 5] {
+    fn params<'a>(&'a self, workspace: i64, source: &'a str) -> [Param<'a>; 6] {
         [
             workspace.into(),
             source.into(),
             self.updated_since.unwrap_or(i64::MIN).into(),
-            self.active.map_or(-1, i64::from).into(),
+            self.states.into(),
+            (&self.today).into(),
             self.email_key.as_deref().unwrap_or_default().into(),
         ]
     }
@@ -237,12 +242,13 @@ pub fn records_page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<RecordRow>, Error> {
-    let [workspace, source, since, active, email] = filter.params(sql.workspace(), source);
+    let [workspace, source, since, states, today, email] = filter.params(sql.workspace(), source);
     let params = [
         workspace,
         source,
         since,
-        active,
+        states,
+        today,
         email,
         limit.into(),
         offset.into(),

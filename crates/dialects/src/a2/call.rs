@@ -10,7 +10,7 @@ use axum::{
     extract::{RawPathParams, Request, State},
     http::{
         HeaderMap, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, EXPECT},
+        header::{AUTHORIZATION, CONTENT_TYPE},
         request::Parts,
     },
     response::{IntoResponse, Response},
@@ -211,12 +211,9 @@ fn address_key(address: IpAddr) -> i64 {
     -1 - number
 }
 
-/// Answers before the body is read. It is thrown away, since a client that is cut off while it sends does not see the
-/// answer; one that asked first (RFC 9110 section 10.1.1) is simply told no.
+/// Answers before the body is read.
 async fn refuse(parts: &Parts, body: Body, problem: Problem) -> Response {
-    if !parts.headers.contains_key(EXPECT) {
-        drop(body::read(body, 0).await);
-    }
+    body::discard(&parts.headers, body).await;
     problem.into_response()
 }
 

@@ -5,11 +5,11 @@ use axum::{
     RequestPartsExt,
     body::{Body, Bytes},
     extract::{Path, Request, State},
-    http::{HeaderName, StatusCode, header::EXPECT, request::Parts},
+    http::{StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::{Context, Domain, Error, Rate};
+use domain::{Context, Domain, Error};
 
 use super::{
     BASES, DIALECT, auth,
@@ -21,12 +21,9 @@ use super::{
 };
 use crate::{
     body::{self, BodyError},
+    rate,
     request::{self, Outcome},
 };
-
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// Characters of a parser's reason that are answered.
 const REASON_CHARS_MAX: usize = 200;
@@ -88,7 +85,7 @@ where
         }
     };
     if let Some(rate) = rate {
-        note_rate(&mut response, rate, domain.now_ms());
+        rate::note(&mut response, rate, domain.now_ms());
     }
     let outcome = response.extensions_mut().get_or_insert_default::<Outcome>();
     outcome.workspace = Some(workspace);
@@ -96,25 +93,10 @@ where
     response
 }
 
-/// Answers before the body is read. It is thrown away, since a client that is cut off while it sends does not see the
-/// answer; one that asked first (RFC 9110 section 10.1.1) is simply told no.
+/// Answers before the body is read.
 async fn refuse(parts: &Parts, body: Body, problem: Problem) -> Response {
-    if !parts.headers.contains_key(EXPECT) {
-        drop(body::read(body, 0).await);
-    }
+    body::discard(&parts.headers, body).await;
     problem.into_response()
-}
-
-/// `x-ratelimit-reset` is the Unix second from which a call may be made. There is no Retry-After: the vendor sends none, and
-/// its client would wait and repeat on its own.
-pub fn note_rate(response: &mut Response, rate: Rate, now_ms: i64) {
-    let wait_ms = i64::try_from(rate.wait_ms).unwrap_or(i64::MAX);
-    let free_ms = now_ms.saturating_add(wait_ms);
-    let reset = free_ms.div_euclid(1_000) + i64::from(!rate.allowed && free_ms % 1_000 != 0);
-    let headers = response.headers_mut();
-    headers.insert(LIMIT, rate.limit.into());
-    headers.insert(REMAINING, rate.remaining.into());
-    headers.insert(RESET, reset.into());
 }
 
 impl Call {
@@ -142,9 +124,7 @@ impl Call {
         let input = match media::input(&self.parts.headers) {
             Ok(input) => input,
             Err(problem) => {
-                if !self.parts.headers.contains_key(EXPECT) {
-                    drop(body::read(body, 0).await);
-                }
+                body::discard(&self.parts.headers, body).await;
                 return Err(problem);
             }
         };
@@ -240,27 +220,5 @@ mod tests {
         assert_eq!(instance("/criteo/v1/audiences"), "/v1/audiences");
         assert_eq!(instance("/criteo/marketingx"), "/marketingx");
         assert_eq!(instance("/criteo"), "/criteo");
-    }
-
-    #[test]
-    fn the_reset_is_when_a_call_may_be_made() {
-        let reset = |allowed, wait_ms, now_ms| {
-            let mut response = Response::new(Body::empty());
-            note_rate(
-                &mut response,
-                Rate {
-                    allowed,
-                    limit: 250,
-                    remaining: 3,
-                    wait_ms,
-                },
-                now_ms,
-            );
-            response.headers()[RESET].clone()
-        };
-        assert_eq!(reset(true, 0, 1_599_675_676_383), "1599675676");
-        assert_eq!(reset(false, 240, 1_599_675_676_383), "1599675677");
-        assert_eq!(reset(false, 617, 1_599_675_676_383), "1599675677");
-        assert_eq!(reset(false, 618, 1_599_675_676_383), "1599675678");
     }
 }

@@ -1,9 +1,8 @@
 //! Bodies as `application/x-www-form-urlencoded`, read strictly: a broken escape or one that is not UTF-8 is refused, where
 //! browsers would guess. A list is its name repeated, plain or as `name[]` or `name[0]`.
 
-use std::borrow::Cow;
-
 use super::fields::{Fields, LISTS, Value};
+use crate::form::decode;
 
 /// The fields of a form; fails with a sentence for the caller.
 pub fn fields(text: &str) -> Result<Fields<'_>, String> {
@@ -29,36 +28,6 @@ fn list_name(name: &str) -> Option<&'static str> {
         _ => name,
     };
     LISTS.iter().copied().find(|list| *list == base)
-}
-
-/// Decodes `+` and `%XX`; borrows where there is nothing to decode.
-pub fn decode(text: &str) -> Result<Cow<'_, str>, String> {
-    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Ok(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let (escape, after) = rest.split_at_checked(2).ok_or("an escape is cut off")?;
-                bytes.push(from_hex(escape).ok_or("an escape is not two hexadecimal digits")?);
-                rest = after;
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes)
-        .map(Cow::Owned)
-        .map_err(|_| "an escape is not UTF-8".to_owned())
-}
-
-fn from_hex(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let [high, low] = digits else { return None };
-    u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
 }
 
 #[cfg(test)]
@@ -98,7 +67,6 @@ mod tests {
             read.text("description").expect("is text").as_deref(),
             Some("")
         );
-        assert!(matches!(decode("plain"), Ok(Cow::Borrowed("plain"))));
     }
 
     #[test]

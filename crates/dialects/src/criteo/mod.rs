@@ -32,7 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use call::serve;
 use error::Problem;
 
-use crate::panic::error_of;
+use crate::{oauth::Refusal, panic::error_of};
 
 /// The name of this dialect in credentials, limits and metrics.
 pub const DIALECT: &str = "criteo";
@@ -49,7 +49,7 @@ pub fn router(domain: Domain) -> Router {
     let mut tokens = Router::new();
     for base in BASES {
         api = api.merge(operations(base));
-        let issue = post(token::issue).fallback(token::wrong_method);
+        let issue = post(token::issue).fallback(async || Refusal::wrong_method().answer(None));
         tokens = tokens.route(&format!("{base}/oauth2/token"), issue);
     }
     let api = api
@@ -58,7 +58,7 @@ pub fn router(domain: Domain) -> Router {
         .route("/criteo/", any(async || Problem::no_route()))
         .route("/criteo/{*rest}", any(async || Problem::no_route()));
     let tokens = tokens.layer(CatchPanicLayer::custom(|panic: Panic| {
-        token::failed(panicked(&*panic))
+        Refusal::from(error_of(&*panic)).answer(None)
     }));
     in_vendors_shape(api).merge(tokens).with_state(domain)
 }
@@ -153,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_of_the_token_endpoint_is_an_object_too() {
-        let answer = token::failed(panicked(&"what only the log may know"));
+        let answer = Refusal::from(error_of(&"what only the log may know")).answer(None);
         let body = answer
             .into_body()
             .collect()

@@ -323,19 +323,3 @@ fn write_all<M: Model>(models: &[M], list: &mut Writer) {
         .iter()
         .for_each(|model| list.element(M::NAME, |inside| model.write(inside)));
 }
-
-/// The token endpoint's answer (RFC 6749 section 5.1).
-#[derive(Debug, Serialize)]
-pub struct Token {
-    pub access_token: String,
-    pub token_type: &'static str,
-    /// Seconds.
-    pub expires_in: u64,
-}
-
-/// The token endpoint's refusal (RFC 6749 section 5.2). Always an object: the vendor's client fails on anything else.
-#[derive(Debug, Serialize)]
-pub struct TokenError {
-    pub error: &'static str,
-    pub error_description: String,
-}

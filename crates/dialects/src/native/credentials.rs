@@ -37,7 +37,7 @@ async fn credential_list(State(domain): State<Domain>, call: Call) -> Answer {
     responses((status = 201, description = "The new credential with its secret.", body = CredentialCreated)))]
 async fn credential_create(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, body) = call.json::<CredentialCreate>().await?;
-    let new = CredentialNew::try_from(body)?;
+    let new = crate::with_scopes(CredentialNew::try_from(body)?);
     let made = domain
         .credential_create(&context, new, crate::DIALECTS)
         .await?;

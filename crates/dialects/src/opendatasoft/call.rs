@@ -5,7 +5,7 @@ use axum::{
     RequestPartsExt,
     body::Body,
     extract::{RawPathParams, Request, State},
-    http::{HeaderName, StatusCode, header::EXPECT, request::Parts},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use domain::{Caller, Context, Denied, Domain, Error, Rate};
@@ -20,13 +20,9 @@ use super::{
     wire,
 };
 use crate::{
-    body, limits,
+    body, limits, rate,
     request::{self, Outcome},
 };
-
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -72,7 +68,7 @@ where
         },
     };
     if let Some(rate) = rate {
-        note_rate(&mut response, rate, now_ms);
+        rate::note(&mut response, rate, now_ms);
     }
     let outcome = response.extensions_mut().get_or_insert_default::<Outcome>();
     outcome.workspace = Some(workspace);
@@ -94,25 +90,10 @@ fn admit(caller: &Caller, rate: Option<Rate>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Answers before the body is read. It is thrown away, since a client that is cut off while it sends does not see the
-/// answer; one that asked first (RFC 9110 section 10.1.1) is simply told no.
+/// Answers before the body is read.
 async fn refuse(parts: &Parts, body: Body, problem: Problem) -> Response {
-    if !parts.headers.contains_key(EXPECT) {
-        drop(body::read(body, 0).await);
-    }
+    body::discard(&parts.headers, body).await;
     problem.into_response()
-}
-
-/// As the vendor's other APIs name them; the reset is the Unix second from which a call may be made. There is no
-/// Retry-After: with one the client's urllib3 would wait and repeat on its own.
-fn note_rate(response: &mut Response, rate: Rate, now_ms: i64) {
-    let wait_ms = i64::try_from(rate.wait_ms).unwrap_or(i64::MAX);
-    let free_ms = now_ms.saturating_add(wait_ms);
-    let reset = free_ms.div_euclid(1_000) + i64::from(!rate.allowed && free_ms % 1_000 != 0);
-    let headers = response.headers_mut();
-    headers.insert(LIMIT, rate.limit.into());
-    headers.insert(REMAINING, rate.remaining.into());
-    headers.insert(RESET, reset.into());
 }
 
 impl Call {
@@ -187,27 +168,4 @@ pub fn created<T: Serialize>(body: &T) -> Response {
 
 pub fn no_content() -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reset_is_when_a_call_may_be_made() {
-        let reset = |allowed, wait_ms, now_ms| {
-            let mut response = Response::new(Body::empty());
-            let rate = Rate {
-                allowed,
-                limit: 250,
-                remaining: 3,
-                wait_ms,
-            };
-            note_rate(&mut response, rate, now_ms);
-            response.headers()[RESET].clone()
-        };
-        assert_eq!(reset(true, 0, 1_599_675_676_383), "1599675676");
-        assert_eq!(reset(false, 617, 1_599_675_676_383), "1599675677");
-        assert_eq!(reset(false, 618, 1_599_675_676_383), "1599675678");
-    }
 }

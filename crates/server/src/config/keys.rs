@@ -71,6 +71,11 @@ pub const KEYS: &[Key] = &[
         "requests a minute of one API key in the Opendatasoft dialect, or off",
     ),
     key(
+        "rate_limit.thrive",
+        "off",
+        "requests a minute of one credential in the Thrive dialect, or off",
+    ),
+    key(
         "rate_limit.native",
         "6000/min",
         "requests a minute of one credential in the native API, or off",

@@ -44,6 +44,7 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
             "data",
             "native",
             "opendatasoft",
+            "thrive",
             "url",
             "version"
         ]
@@ -69,6 +70,15 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
     assert_eq!(demo["opendatasoft"]["base"], base);
     let key = demo["opendatasoft"]["api_key"].as_str().expect("a text");
     assert!(key.starts_with("thr_"));
+    let thrive = |name: &str| demo["thrive"][name].as_str().expect("a text");
+    let tenant = thrive("tenant_id");
+    assert_eq!(thrive("base"), format!("{url}/thrive"));
+    assert_eq!(
+        thrive("token_url"),
+        format!("{url}/thrive/oauth2/token/{tenant}")
+    );
+    assert!(thrive("client_id").len() == 24 && thrive("client_secret").starts_with("thr_"));
+    assert_eq!(thrive("api_secret"), thrive("client_secret"));
 
     let audiences = server.api(server.token(), "GET", "/audiences", None).json();
     let of = |name: &str| {
@@ -102,9 +112,10 @@ fn a_seed_gives_the_same_ids_secrets_and_people() {
         for key in ["url", "data"] {
             credentials.as_object_mut().expect("an object").remove(key);
         }
-        for dialect in ["native", "criteo", "a2", "opendatasoft"] {
+        for dialect in ["native", "criteo", "a2", "opendatasoft", "thrive"] {
             credentials[dialect]["base"] = Value::Null;
         }
+        credentials["thrive"]["token_url"] = Value::Null;
         let audiences = server.api(server.token(), "GET", "/audiences", None).json();
         let counts: Vec<Value> = audiences["items"]
             .as_array()
@@ -185,7 +196,7 @@ fn people_read_what_they_can_paste() {
     let text = wait_for("the text", || {
         process
             .stdout
-            .line(|line| line.contains("Authorization: Apikey"))
+            .line(|line| line.contains("/thrive/rest/v1/audiences"))
             .map(|_| process.stdout.text())
     });
     for expected in [
@@ -195,6 +206,7 @@ fn people_read_what_they_can_paste() {
         "client_secret=\"thr_",
         "-d username=admin@example.com -d password=",
         "Authorization: Apikey thr_",
+        "curl -u throng_000000001:thr_",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
