@@ -6,6 +6,7 @@ mod keeping;
 mod lost_commit;
 mod model;
 mod outbox;
+mod records;
 mod support;
 mod verbs;
 mod webhooks;
