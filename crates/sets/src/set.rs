@@ -129,7 +129,8 @@ impl Set {
             start += 1;
         }
         let mut iter = SetIter::new(&self.chunks[start..]);
-        // Fewer than a chunk's.
+        // Fewer than a chunk's; none behind the last, however many are left.
+        let left = if start < self.chunks.len() { left } else { 0 };
         for _ in 0..left {
             iter.next();
         }

@@ -61,7 +61,7 @@ proptest! {
         let every: BTreeSet<Person> = a.iter().chain(&b).chain(&c).copied().collect();
         check(&Set::union_of([&set(&a), &set_by_parts(&b), &third]), &every);
         check(&Set::union_of([&third]), &c);
-        for skipped in [0, 1, every.len() / 2, every.len(), every.len() + 1] {
+        for skipped in [0, 1, every.len() / 2, every.len(), every.len() + 1, usize::MAX] {
             let rest = set(&every);
             prop_assert!(rest.iter_at(skipped as u64).eq(every.iter().copied().skip(skipped)));
         }
