@@ -33,7 +33,7 @@ async fn job_list(State(domain): State<Domain>, call: Call) -> Answer {
 
 /// Get a job
 ///
-/// Needs the scope `audiences:write` and a token for every structure.
+/// Needs the scope `audiences:write` or `structures:write`, and the structure that it works on in the token's portfolio.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs",
     params(("id" = i64, Path, description = "The job's id.")),
     responses((status = 200, description = "The job.", body = Job)))]

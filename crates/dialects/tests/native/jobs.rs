@@ -15,8 +15,15 @@ async fn a_large_tree_is_hidden_at_once_and_deleted_by_a_job() {
     }
     let none = admin.get("/api/v1/jobs").await.expect(200);
     assert_eq!(none, json!({"items": [], "next": null}));
+    // Of this structure only: what it may delete it is told about.
+    let token = server
+        .token("structures:write", Some(vec![structure]))
+        .await;
     let path = format!("/api/v1/structures/{structure}");
-    let answer = admin.delete(&format!("{path}?with_audiences=true")).await;
+    let answer = server
+        .client(token.clone())
+        .delete(&format!("{path}?with_audiences=true"))
+        .await;
     let location = answer.header("location").to_owned();
     let job = answer.expect(202);
     let id = job["id"].as_i64().expect("an id");
@@ -34,6 +41,11 @@ async fn a_large_tree_is_hidden_at_once_and_deleted_by_a_job() {
     assert_eq!(job["finished"], json!(null));
     let at = format!("/api/v1/jobs/{id}");
     assert_eq!(admin.get(&at).await.expect(200), job);
+    assert_eq!(server.client(token).get(&at).await.expect(200), job);
+    let other = admin.structure("Other").await;
+    let token = server.token("structures:write", Some(vec![other])).await;
+    let stranger = server.client(token);
+    stranger.get(&at).await.problem(403, "forbidden");
 
     for gone in [path, format!("/api/v1/audiences/{audience}")] {
         admin.get(&gone).await.problem(404, "not_found");

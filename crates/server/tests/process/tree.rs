@@ -258,7 +258,10 @@ fn the_help_says_what_there_is() {
             &["--errors", "--dry-run", "the line and the reason"],
         ),
         (&["structure", "--help"], &["control", "delete"]),
-        (&["structure", "control", "--help"], &["the people at the console, or both"]),
+        (
+            &["structure", "control", "--help"],
+            &["the people at the console, or both"],
+        ),
         (
             &["credential", "create", "--help"],
             &[
