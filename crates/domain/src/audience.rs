@@ -15,7 +15,7 @@ use crate::{
     manager::managed,
     rule::{self, Rule},
     service::Domain,
-    tree::{self, Act, AudienceRef, controlled, own_id},
+    tree::{self, Act, AudienceRef, own_id},
 };
 
 /// A structure to be made: a root that owns audiences.
@@ -236,7 +236,6 @@ impl Domain {
     pub async fn structure_create(&self, context: &Context, new: StructureNew) -> Result<Audience> {
         context.caller.need(Scope::StructuresWrite)?;
         context.caller.need_every_structure()?;
-        controlled(&context.caller, new.control)?;
         let (name, reference) = (
             valid_name("name", &new.name)?,
             valid_reference(new.reference)?,

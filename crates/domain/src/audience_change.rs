@@ -259,10 +259,18 @@ fn allowed(
     audience: &Audience,
     change: &AudienceChange,
 ) -> Result<()> {
-    if change.control.is_some() {
-        // Else nobody could take a structure back that is controlled from the other side.
+    if let Some(control) = change.control {
         caller.need(Scope::Admin)?;
-        return caller.need_structure(audience.structure);
+        caller.need_structure(audience.structure)?;
+        let alone = AudienceChange {
+            control: Some(control),
+            ..AudienceChange::default()
+        };
+        // By itself from either side, else nobody could take a structure back; with more, from the side that it goes to.
+        return match *change == alone {
+            true => Ok(()),
+            false => controlled(caller, control),
+        };
     }
     if audience.kind == AudienceKind::Structure {
         caller.need(Scope::StructuresWrite)?;

@@ -501,7 +501,7 @@ impl Domain {
         .await
     }
 
-    /// A record. Needs the scope people:read.
+    /// A record. Needs the scope people:read and every structure, since people belong to the whole workspace.
     pub async fn record_get(
         &self,
         caller: &Caller,
@@ -509,6 +509,7 @@ impl Domain {
         reference: RecordRef,
     ) -> Result<Record> {
         caller.need(Scope::PeopleRead)?;
+        caller.need_every_structure()?;
         let source = source.to_owned();
         self.store()
             .read(caller.workspace, move |read| {
@@ -519,7 +520,7 @@ impl Domain {
     }
 
     /// Records of a source in order of id, by the number of their place, and how many there are. Needs the scope
-    /// people:read.
+    /// people:read and every structure.
     pub async fn record_list(
         &self,
         caller: &Caller,
@@ -529,6 +530,7 @@ impl Domain {
         limit: usize,
     ) -> Result<(Vec<Record>, u64)> {
         caller.need(Scope::PeopleRead)?;
+        caller.need_every_structure()?;
         let source = source.to_owned();
         let filter = RecordFilter {
             updated_since: query.updated_since,
