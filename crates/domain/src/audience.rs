@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::{Audience, AudienceKind, Control, Read, Sql, Tx, Verdict};
 
 use crate::{
-    caller::{Caller, Context, Scope},
+    caller::{Caller, Context, Portfolio, Scope},
     error::{Denied, Error, Field, Result},
     event::{Happening, announce},
     id::IdKind,
@@ -394,7 +394,7 @@ impl Domain {
     }
 
     /// Structures and audiences of the caller's portfolio by the number of their place, in order of id, and how many
-    /// there are. Needs every structure.
+    /// there are.
     pub async fn audience_pages(
         &self,
         caller: &Caller,
@@ -403,13 +403,19 @@ impl Domain {
         limit: usize,
     ) -> Result<(Vec<Placed>, u64)> {
         caller.need(Scope::AudiencesRead)?;
-        caller.need_every_structure()?;
-        let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX) as i64;
-        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let (portfolio, limit) = (
+            caller.portfolio.clone(),
+            limit.clamp(1, limits::PAGE_ITEMS_MAX),
+        );
         self.store()
             .read(caller.workspace, move |read| {
+                if let Portfolio::Only(_) = portfolio {
+                    let (found, total) = some_of(read, &portfolio, query, offset, limit)?;
+                    return Ok((placed(read, found)?, total));
+                }
                 let total = store::tree_count(read, query)?;
-                let found = store::tree_page(read, query, offset, limit)?;
+                let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+                let found = store::tree_page(read, query, offset, limit as i64)?;
                 Ok((placed(read, found)?, total))
             })
             .await
@@ -519,6 +525,35 @@ pub(crate) fn place(sql: &mut dyn Sql, audience: Audience) -> Result<Placed> {
 }
 
 /// The nodes with their structures, each of which is read once.
+/// A page of what is in a portfolio, and how much that is. All nodes are read, of which a workspace has a bounded number:
+/// callers with few structures are few, and their lists short.
+fn some_of(
+    sql: &mut dyn Sql,
+    portfolio: &Portfolio,
+    query: TreeQuery,
+    offset: u64,
+    limit: usize,
+) -> Result<(Vec<Audience>, u64)> {
+    let (mut page, mut total, mut read) = (Vec::new(), 0, 0);
+    loop {
+        let found = store::tree_page(sql, query, read, limits::PAGE_ITEMS_MAX as i64)?;
+        let last = found.len() < limits::PAGE_ITEMS_MAX;
+        read += found.len() as i64;
+        for node in found {
+            if !portfolio.has(node.structure) {
+                continue;
+            }
+            if total >= offset && page.len() < limit {
+                page.push(node);
+            }
+            total += 1;
+        }
+        if last {
+            return Ok((page, total));
+        }
+    }
+}
+
 fn placed(sql: &mut dyn Sql, found: Vec<Audience>) -> Result<Vec<Placed>> {
     let mut structures: HashMap<i64, Audience> = found
         .iter()

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use domain::{
     Audience, AudienceChange, AudienceKind, AudienceNew, AudienceRef, Changed, Context, Control,
-    Domain, Placed, StructureNew, TreeQuery,
+    Domain, Placed, Scope, StructureNew, TreeQuery,
 };
 
 use super::{
@@ -57,7 +57,10 @@ pub async fn create(mut call: Call) -> Answer {
     let (domain, context) = (&call.domain, &call.context);
     let placed = match parent {
         None => structure(domain, context, name, reference).await?,
-        Some(parent) => child(domain, context, parent, name, reference).await?,
+        Some(parent) => {
+            call.need(Scope::AudiencesWrite)?;
+            child(domain, context, parent, name, reference).await?
+        }
     };
     Ok(created(&map::audience(call.caller().workspace, &placed)))
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{Method, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use domain::{AudienceRef, Caller, Context, Domain, Error};
+use domain::{AudienceRef, Caller, Context, Denied, Domain, Error, Scope};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -143,6 +143,15 @@ impl Call {
 
     pub fn caller(&self) -> &Caller {
         &self.context.caller
+    }
+
+    /// Fails where the credential lacks a scope: for what is looked up before the verb that would say so, since who may not
+    /// write learns that before whether there is something to write to.
+    pub fn need(&self, scope: Scope) -> Result<(), Error> {
+        if self.caller().scopes.has(scope) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(Denied::Scope(scope)))
     }
 
     /// What the path has in this place.

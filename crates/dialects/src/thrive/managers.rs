@@ -1,6 +1,6 @@
 //! Who manages an audience, and what they may do there.
 
-use domain::{AudienceRef, Grants};
+use domain::{AudienceRef, Grants, Scope};
 
 use super::{
     DIALECT,
@@ -65,6 +65,7 @@ pub async fn replace(call: Call) -> Answer {
 
 async fn put(mut call: Call, replace: bool) -> Answer {
     let items = json::objects(call.value().await?)?;
+    call.need(Scope::AudiencesWrite)?;
     let found = call.domain.audience_find(call.caller(), call.audience());
     let audience = found.await?.audience;
     let structure = is_structure(&audience);

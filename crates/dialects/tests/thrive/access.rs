@@ -180,6 +180,12 @@ async fn a_credential_may_hold_back_what_a_token_asks_for() {
         .refused(403);
     let body = json!({"name": "x", "parentId": "s"});
     audiences.post("/audiences", body).await.expect(201);
+    // What one may not is said before what there is not.
+    let body = json!({"name": "x", "parentId": "nowhere"});
+    reader.post("/audiences", body).await.refused(403);
+    let managers = json!([{"reference": "u1"}]);
+    let path = "/audiences/nowhere/managers";
+    reader.post(path, managers).await.refused(403);
 }
 
 #[tokio::test]
@@ -207,8 +213,9 @@ async fn a_portfolio_is_a_wall_too() {
         .refused(403);
     let body = json!({"name": "x", "parentId": "s"});
     limited.post("/audiences", body).await.refused(403);
-    // Lists are of the whole tenant.
-    limited.get("/audiences").await.refused(403);
+    let page = limited.get("/audiences?perPage=1").await.expect(200);
+    assert_eq!(page["results"], json!([mine]));
+    assert_eq!(page["pagination"]["totalResults"], 1);
     client
         .patch("/audiences/c", json!({"parentId": "mine"}))
         .await

@@ -136,6 +136,7 @@ async fn members_come_in_pages() {
             ("?perPage=2&page=2", vec!["u3"], 2),
             ("?limit=1&page=3", vec!["u3"], 3),
             ("?page=9", vec![], 1),
+            ("?page=1000000000000", vec![], 1),
         ] {
             let path = format!("/audiences/{audience}/members{query}");
             let body = client.get(&path).await.expect(200);
