@@ -10,9 +10,10 @@ use store::{Audience, AudienceKind, Control, Tx, Verdict, View};
 
 use crate::{
     audience::{
-        AUDIENCE, AudienceCounts, Counted, STRUCTURE, name_free, not_a_structure, place,
-        reference_free, valid_description, valid_name, valid_reference,
+        AUDIENCE, AudienceCounts, Counted, STRUCTURE, name_free, not_a_structure, reference_free,
+        valid_description, valid_name, valid_reference,
     },
+    audience_list::place,
     caller::{Caller, Context, Scope},
     error::{Error, Result},
     event::{Happening, announce},
