@@ -10,9 +10,10 @@ use store::{Audience, AudienceKind, Control, Tx, Verdict, View};
 
 use crate::{
     audience::{
-        AUDIENCE, AudienceCounts, Counted, STRUCTURE, name_free, not_a_structure, place,
-        reference_free, valid_description, valid_name, valid_reference,
+        AUDIENCE, AudienceCounts, Counted, STRUCTURE, name_free, not_a_structure, reference_free,
+        valid_description, valid_name, valid_reference,
     },
+    audience_list::place,
     caller::{Caller, Context, Scope},
     error::{Error, Result},
     event::{Happening, announce},
@@ -259,10 +260,18 @@ fn allowed(
     audience: &Audience,
     change: &AudienceChange,
 ) -> Result<()> {
-    if change.control.is_some() {
-        // Else nobody could take a structure back that is controlled from the other side.
+    if let Some(control) = change.control {
         caller.need(Scope::Admin)?;
-        return caller.need_structure(audience.structure);
+        caller.need_structure(audience.structure)?;
+        let alone = AudienceChange {
+            control: Some(control),
+            ..AudienceChange::default()
+        };
+        // By itself from either side, else nobody could take a structure back; with more, from the side that it goes to.
+        return match *change == alone {
+            true => Ok(()),
+            false => controlled(caller, control),
+        };
     }
     if audience.kind == AudienceKind::Structure {
         caller.need(Scope::StructuresWrite)?;

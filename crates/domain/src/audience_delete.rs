@@ -38,7 +38,10 @@ impl Domain {
         let caller = context.caller.clone();
         let deletion = self
             .command(context, "structure_delete", 1, move |tx| {
-                let structure = find(tx, &caller, id, Act::See, STRUCTURE)?;
+                let structure = node(tx, &AudienceRef::Id(id))?
+                    .filter(|found| found.kind == AudienceKind::Structure)
+                    .ok_or(Error::NotFound(STRUCTURE))?;
+                caller.need_structure(id)?;
                 controlled(&caller, structure.control)?;
                 if !with_audiences && store::audiences_count(tx, Some(id))? > 0 {
                     return Err(Error::Conflict(

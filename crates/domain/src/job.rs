@@ -34,17 +34,20 @@ impl Domain {
             .await
     }
 
-    /// A job. Needs every structure and the scope audiences:write or structures:write, since it answers a deletion.
+    /// A job. Needs the scope audiences:write or structures:write, since it answers a deletion, and the structure that it works
+    /// on, which may be gone, in the portfolio.
     pub async fn job_get(&self, caller: &Caller, id: i64) -> Result<Job> {
         if caller.need(Scope::StructuresWrite).is_err() {
             caller.need(Scope::AudiencesWrite)?;
         }
-        caller.need_every_structure()?;
-        self.store()
+        let job = self
+            .store()
             .read(caller.workspace, move |read| {
                 store::job_get(read, id)?.ok_or(Error::NotFound("job"))
             })
-            .await
+            .await?;
+        caller.need_structure(job.noun)?;
+        Ok(job)
     }
 
     /// Does one step of each job that is open, of every workspace; false where there is none. For the server's worker.

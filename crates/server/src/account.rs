@@ -1,6 +1,6 @@
 //! `throng account`: the accounts of a running server, through its native API.
 
-use std::{fs::OpenOptions, io::ErrorKind, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::{
     admin::{cell, say, show},
     api::{Api, Connection},
-    failure::{Failure, Result},
+    download::download,
+    failure::Result,
     lookup,
 };
 
@@ -174,7 +175,11 @@ pub fn account(command: AccountCommand) -> Result<()> {
             output,
             raw,
             connection,
-        } => export(output, raw, &connection),
+        } => {
+            let query: &[(&str, &str)] = if raw { &[("raw", "true")] } else { &[] };
+            let (path, what) = ("/accounts/export", "The accounts");
+            download(&connection, path, query, output, what)
+        }
     }
 }
 
@@ -344,34 +349,4 @@ fn reset_password(one: &One) -> Result<()> {
     };
     let mail = json!({"id": found["id"], "email": found["email"], "queued": true});
     say(&one.connection, &mail, |_| mailed(&api, &found, what, life))
-}
-
-fn export(file: Option<PathBuf>, raw: bool, connection: &Connection) -> Result<()> {
-    let api = Api::new(connection)?;
-    let query: &[(&str, &str)] = if raw { &[("raw", "true")] } else { &[] };
-    let Some(path) = file else {
-        return api.download("/accounts/export", query, &mut std::io::stdout().lock());
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    // It is full of names and addresses.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&path).map_err(|error| {
-        let shown = path.display();
-        Failure::usage(match error.kind() {
-            ErrorKind::AlreadyExists => format!("{shown} exists already: name another file"),
-            _ => format!("cannot make {shown}: {error}"),
-        })
-    })?;
-    let written = api.download("/accounts/export", query, &mut file);
-    if written.is_err() {
-        // Half a file would pass for a whole one.
-        drop(std::fs::remove_file(&path));
-    }
-    written?;
-    let shown = path.display().to_string();
-    say(connection, &json!({"file": shown}), |_| {
-        format!("The accounts are in {shown}.")
-    })
 }

@@ -1,4 +1,4 @@
-//! The commands that administer a running server through its native API: workspaces, structures, audiences, credentials.
+//! The commands that administer a running server through its native API: workspaces, structures, credentials.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -39,38 +39,40 @@ pub enum StructureCommand {
         /// Your own reference, unique in the workspace
         #[arg(long)]
         reference: Option<String>,
+        /// Who may write to it and its audiences: programs, the people at the console, or both
+        #[arg(long, value_parser = CONTROLS)]
+        control: Option<String>,
         #[command(flatten)]
         connection: Connection,
     },
-    /// List the structures
+    /// List the structures; throng audience tree shows them with their audiences
     List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Say who may write to a structure and its audiences
+    Control {
+        /// The structure's id
+        id: i64,
+        /// Programs (api), the people at the console, or both
+        #[arg(value_parser = CONTROLS)]
+        control: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Delete a structure; the people stay
+    Delete {
+        /// The structure's id
+        id: i64,
+        /// Delete its audiences too; otherwise one that has any is not deleted
+        #[arg(long)]
+        with_audiences: bool,
         #[command(flatten)]
         connection: Connection,
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub enum AudienceCommand {
-    /// Make an audience in a structure
-    Create {
-        name: String,
-        /// The id of the structure
-        #[arg(long, value_name = "ID")]
-        structure: i64,
-        #[arg(long)]
-        description: Option<String>,
-        #[command(flatten)]
-        connection: Connection,
-    },
-    /// List the audiences with their counts
-    List {
-        /// Only of this structure
-        #[arg(long, value_name = "ID")]
-        structure: Option<i64>,
-        #[command(flatten)]
-        connection: Connection,
-    },
-}
+const CONTROLS: [&str; 3] = ["api", "console", "both"];
 
 #[derive(Debug, Subcommand)]
 pub enum CredentialCommand {
@@ -84,7 +86,8 @@ pub enum CredentialCommand {
         /// The structures that it may touch; every structure if absent
         #[arg(long, value_name = "ID", num_args = 1..)]
         structure: Vec<i64>,
-        /// Space-separated: audiences:read, audiences:write, webhooks, admin, installation
+        /// Space-separated: audiences:read, audiences:write, structures:write, people:read, people:write, webhooks, admin (all
+        /// before), installation; what the protocol's clients usually need if absent
         #[arg(long)]
         scopes: Option<String>,
         #[command(flatten)]
@@ -137,11 +140,14 @@ pub fn structure(command: StructureCommand) -> Result<()> {
         StructureCommand::Create {
             name,
             reference,
+            control,
             connection,
         } => {
             let mut body = json!({"name": name});
-            if let Some(reference) = reference {
-                body["reference"] = json!(reference);
+            for (field, value) in [("reference", reference), ("control", control)] {
+                if let Some(value) = value {
+                    body[field] = json!(value);
+                }
             }
             let made = Api::new(&connection)?.post("/structures", &body)?;
             say(&connection, &made, |made| {
@@ -152,45 +158,56 @@ pub fn structure(command: StructureCommand) -> Result<()> {
             &connection,
             "/structures",
             &[],
-            &["id", "name", "reference", "created"],
+            &["id", "name", "reference", "control", "created"],
         ),
+        StructureCommand::Control {
+            id,
+            control,
+            connection,
+        } => {
+            let (path, body) = (format!("/structures/{id}"), json!({"control": control}));
+            let changed = Api::new(&connection)?.patch(&path, &body)?;
+            say(&connection, &changed, |changed| {
+                let name = cell(changed, "name");
+                format!(
+                    "Structure {id} ({name}) and its audiences are written by {}.",
+                    writers(&control)
+                )
+            })
+        }
+        StructureCommand::Delete {
+            id,
+            with_audiences,
+            connection,
+        } => structure_delete(&connection, id, with_audiences),
     }
 }
 
-pub fn audience(command: AudienceCommand) -> Result<()> {
-    match command {
-        AudienceCommand::Create {
-            name,
-            structure,
-            description,
-            connection,
-        } => {
-            let mut body = json!({"structure": structure, "name": name});
-            if let Some(description) = description {
-                body["description"] = json!(description);
-            }
-            let made = Api::new(&connection)?.post("/audiences", &body)?;
-            say(&connection, &made, |made| {
-                format!("Audience {} is made: {name}", cell(made, "id"))
-            })
-        }
-        AudienceCommand::List {
-            structure,
-            connection,
-        } => {
-            let structure = structure.map(|id| id.to_string());
-            let filter: Vec<(&str, &str)> = structure
-                .iter()
-                .map(|id| ("structure", id.as_str()))
-                .collect();
-            list(
-                &connection,
-                "/audiences",
-                &filter,
-                &["id", "structure", "name", "counts.people", "updated"],
-            )
-        }
+fn writers(control: &str) -> &'static str {
+    match control {
+        "api" => "programs only now",
+        "console" => "the people at the console only now; programs get 403",
+        _ => "programs and the people at the console now",
     }
+}
+
+fn structure_delete(connection: &Connection, id: i64, with_audiences: bool) -> Result<()> {
+    let query: &[(&str, &str)] = if with_audiences {
+        &[("with_audiences", "true")]
+    } else {
+        &[]
+    };
+    let job = Api::new(connection)?.delete_with(&format!("/structures/{id}"), query)?;
+    if job.is_null() {
+        let gone = json!({"id": id, "deleted": true});
+        return say(connection, &gone, |_| format!("Structure {id} is deleted."));
+    }
+    say(connection, &job, |job| {
+        let job = cell(job, "id");
+        format!(
+            "Structure {id} is gone from every list; job {job} removes what it held. throng job show {job} tells how far it is."
+        )
+    })
 }
 
 pub fn credential(command: CredentialCommand) -> Result<()> {

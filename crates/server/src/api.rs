@@ -160,7 +160,7 @@ impl Api {
         }
     }
 
-    /// Writes an answer that is no JSON as it comes in.
+    /// Writes an answer that is no JSON as it comes in, however long that takes.
     pub fn download(
         &self,
         path: &str,
@@ -170,6 +170,10 @@ impl Api {
         let request = self
             .agent
             .get(self.at(path))
+            .config()
+            .timeout_global(None)
+            .timeout_recv_response(Some(CALL_TIME_MAX))
+            .build()
             .header("authorization", &self.authorization);
         let answer = request.query_pairs(query.iter().copied()).call();
         match answer {
@@ -197,10 +201,15 @@ impl Api {
     }
 
     pub fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.patch_with(path, &[], body)
+    }
+
+    pub fn patch_with(&self, path: &str, query: &[(&str, &str)], body: &Value) -> Result<Value> {
         let request = self
             .agent
             .patch(self.at(path))
             .header("authorization", &self.authorization);
+        let request = request.query_pairs(query.iter().copied());
         Ok(self.answered(request.send_json(body))?)
     }
 

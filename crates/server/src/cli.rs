@@ -8,12 +8,14 @@ use serde_json::json;
 
 use crate::{
     account::{self, AccountCommand},
-    admin::{self, AudienceCommand, CredentialCommand, StructureCommand, WorkspaceCommand},
+    admin::{self, CredentialCommand, StructureCommand, WorkspaceCommand},
+    audience::{self, AudienceCommand, IMPORT_EXAMPLES},
     config::{self, Config, Given, Settings, keys},
     demo,
     failure::{Failure, Result},
     group::{self, GroupCommand},
     import::{self, ImportAudience},
+    job::{self, JobCommand},
     key::{self, KeyCommand},
     maintenance::{self, Place},
     outbox::{self, OutboxCommand},
@@ -32,7 +34,8 @@ Examples:
   throng structure create \"My shop\"
   throng credential create --dialect criteo --name uploader --structure 1
   throng audience create Newsletter --structure 1
-  throng import audience 3 people.csv --kind email --errors wrong.csv
+  throng audience import 3 people.csv --kind email --errors wrong.csv
+  throng audience tree
   throng account create --email ann@example.org --role admin
   throng key create --account ann@example.org --label report --dialect native
 
@@ -62,11 +65,11 @@ enum Command {
     /// Make and list workspaces of a running server
     #[command(subcommand)]
     Workspace(WorkspaceCommand),
-    /// Make and list structures (advertisers) of a running server
+    /// Make, list and delete structures (advertisers) of a running server, and say who may write to them
     #[command(subcommand)]
     Structure(StructureCommand),
-    /// Make and list audiences of a running server
-    #[command(subcommand)]
+    /// Make, show, move, fill, export and delete the audiences of a running server
+    #[command(subcommand, after_help = audience::EXAMPLES)]
     Audience(AudienceCommand),
     /// Make, list and revoke credentials of a running server
     #[command(subcommand)]
@@ -86,6 +89,9 @@ enum Command {
     /// Look at what has to leave a running server: mail, and events for webhooks
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// See how far a running server is with work that takes longer than a request
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Bring files into a running server
     #[command(subcommand)]
     Import(ImportCommand),
@@ -123,18 +129,10 @@ enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum ImportCommand {
-    /// Add the identifiers of a CSV file to an audience; can be stopped and resumed
+    /// The same as throng audience import
     #[command(after_help = IMPORT_EXAMPLES)]
     Audience(ImportAudience),
 }
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  throng import audience 3 people.csv --kind email --dry-run
-  throng import audience 3 people.csv --kind email --column \"E-mail\" --errors wrong.csv
-  throng import audience 3 ids.csv --kind external --namespace crm --column 1 --no-header
-
-Beside the file lies FILE.csv.throng-import until the import is finished: the same command goes on from there.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -309,13 +307,14 @@ pub fn run() -> Result<()> {
         }
         Command::Workspace(command) => admin::workspace(command),
         Command::Structure(command) => admin::structure(command),
-        Command::Audience(command) => admin::audience(command),
+        Command::Audience(command) => audience::audience(command),
         Command::Credential(command) => admin::credential(command),
         Command::Account(command) => account::account(command),
         Command::Group(command) => group::group(command),
         Command::Key(command) => key::key(command),
         Command::Webhook(command) => webhook::webhook(command),
         Command::Outbox(command) => outbox::outbox(command),
+        Command::Job(command) => job::job(command),
         Command::Import(ImportCommand::Audience(arguments)) => import::import_audience(&arguments),
         Command::Backup { file, place } => maintenance::backup(&place, &file),
         Command::Restore { file, place } => maintenance::restore(&place, &file),

@@ -1,4 +1,4 @@
-//! `throng import audience`: a CSV file of any size, batch by batch, each applied once however often the import is stopped,
+//! `throng audience import` (or `throng import audience`): a CSV file of any size, batch by batch, each applied once however often the import is stopped,
 //! killed and started again.
 
 use std::{

@@ -172,7 +172,9 @@ class Thrive:
         found: list[dict[str, Any]] = []
         page = 1
         while True:
-            answer = self.json("GET", path, page=page, perPage=per_page, **query)
+            sent = self.send("GET", path, page=page, perPage=per_page, **query)
+            assert sent.status_code == 200, f"GET {path} answered {sent.status_code}: {sent.text[:500]}"
+            answer = sent.json()
             assert_page(answer, page, per_page)
             found += answer["results"]
             if page >= answer["pagination"]["totalPages"]:

@@ -14,7 +14,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     call::{Answer, Call},
     page,
-    problem::Problem,
 };
 use crate::csv::{Csv, Form};
 
@@ -64,7 +63,7 @@ const COLUMNS: [&str; 19] = [
 async fn account_export(State(domain): State<Domain>, call: Call) -> Answer {
     let mut csv = Csv::new(Form {
         delimiter: ',',
-        raw: raw(&call)?,
+        raw: page::flag(&call, "raw")?,
     });
     csv.row(COLUMNS);
     let first = domain.account_export(&call.caller, 0).await?;
@@ -86,19 +85,6 @@ async fn account_export(State(domain): State<Domain>, call: Call) -> Answer {
         ),
     ];
     Ok((headers, Body::new(body)).into_response())
-}
-
-fn raw(call: &Call) -> Result<bool, Problem> {
-    let pairs = page::pairs(call, &["raw"])?;
-    match pairs.first().map(|(_, value)| value.as_str()) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::invalid(
-            "raw",
-            "malformed",
-            "It must be true or false.",
-        )),
-    }
 }
 
 /// Writes pages until there is none, or nobody who reads them.

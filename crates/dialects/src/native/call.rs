@@ -200,7 +200,7 @@ pub(crate) fn no_content() -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn render<T: Serialize>(status: StatusCode, body: &T) -> Answer {
+pub(crate) fn render<T: Serialize>(status: StatusCode, body: &T) -> Answer {
     let bytes = serde_json::to_vec(body).map_err(|error| Error::Internal {
         context: error.to_string(),
     })?;

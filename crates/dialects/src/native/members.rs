@@ -1,9 +1,9 @@
-//! Members: who is in an audience.
+//! Members by their identifiers: added, removed, replaced, asked about. Lists of them are in [`super::members_list`].
 //!
 //! Large bodies are parsed and hashed off the async workers, before the command.
 
 use axum::extract::State;
-use domain::{Batch, Context, Domain};
+use domain::{AudienceRef, Batch, Context, Domain};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     batch::{Members, MembersChanged, MembersContained, MembersEmptied},
     call::{Answer, Call, ok},
     problem::Problem,
-    wire::Counts,
+    wire_audiences::Counts,
 };
 use crate::limits;
 
@@ -51,51 +51,59 @@ async fn off_worker<T: Send + 'static>(
 /// Add members
 ///
 /// Makes people whom nobody knows yet. Adding somebody again changes nothing. All of it or nothing happens; invalid
-/// identifiers are counted and left out, and where none is valid the request is 422. Needs the scope `audiences:write`.
+/// identifiers are counted and left out, and where none is valid the request is 422. Needs the scope `audiences:write`, as all
+/// changes of members do; the key of an account needs `manage_members` of the audience or its structure.
 #[utoipa::path(post, path = "/api/v1/audiences/{id}/members/add", tag = "members", request_body = Members,
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "What it did.", body = MembersChanged)))]
 async fn member_add(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, batch) = batch(&domain, call).await?;
-    let outcome = domain.member_add(&context, audience, batch).await?;
+    let outcome = domain
+        .member_add(&context, AudienceRef::Id(audience), batch)
+        .await?;
     ok(&MembersChanged::from(outcome))
 }
 
 /// Remove members
 ///
-/// Removes everybody who has one of the identifiers. Nobody is made. Needs the scope `audiences:write`.
+/// Removes everybody who has one of the identifiers. Nobody is made. Who is removed from a structure is removed from all its
+/// audiences too.
 #[utoipa::path(post, path = "/api/v1/audiences/{id}/members/remove", tag = "members", request_body = Members,
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "What it did.", body = MembersChanged)))]
 async fn member_remove(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, batch) = batch(&domain, call).await?;
-    let outcome = domain.member_remove(&context, audience, batch).await?;
+    let outcome = domain
+        .member_remove(&context, AudienceRef::Id(audience), batch)
+        .await?;
     ok(&MembersChanged::from(outcome))
 }
 
 /// Replace the members
 ///
 /// Makes the audience hold exactly the people of the request. A request without a valid identifier is 422: emptying
-/// has its own operation. Needs the scope `audiences:write`.
+/// has its own operation.
 #[utoipa::path(post, path = "/api/v1/audiences/{id}/members/replace", tag = "members", request_body = Members,
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "What it did.", body = MembersChanged)))]
 async fn member_replace(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, batch) = batch(&domain, call).await?;
-    let outcome = domain.member_replace(&context, audience, batch).await?;
+    let outcome = domain
+        .member_replace(&context, AudienceRef::Id(audience), batch)
+        .await?;
     ok(&MembersChanged::from(outcome))
 }
 
 /// Remove all members
 ///
-/// Takes no body. The people stay. Needs the scope `audiences:write`.
+/// Takes no body. The people stay.
 #[utoipa::path(post, path = "/api/v1/audiences/{id}/members/empty", tag = "members",
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "What it did.", body = MembersEmptied)))]
 async fn member_empty(State(domain): State<Domain>, call: Call) -> Answer {
     let audience = call.id(NOUN)?;
     let emptied = domain
-        .member_empty(&call.nothing().await?, audience)
+        .member_empty(&call.nothing().await?, AudienceRef::Id(audience))
         .await?;
     ok(&MembersEmptied {
         removed: emptied.removed,
@@ -104,27 +112,29 @@ async fn member_empty(State(domain): State<Domain>, call: Call) -> Answer {
 
 /// Ask who is a member
 ///
-/// A read, and a POST only because identifiers do not belong into URLs. Needs the scope `audiences:read`.
+/// A read, and a POST only because identifiers do not belong into URLs. Needs the scope `audiences:read`; the key of an
+/// account needs `insights` of the audience or its structure.
 #[utoipa::path(post, path = "/api/v1/audiences/{id}/members/contains", tag = "members", request_body = Members,
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "For each of those asked about.", body = MembersContained)))]
 async fn member_contains(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, members) = read(call.into_read()).await?;
     let builder = domain.question(&context.caller, members.count()).await?;
     let question = off_worker(move || members.question(builder)).await?;
     let contains = domain
-        .member_contains(&context.caller, audience, question)
+        .member_contains(&context.caller, AudienceRef::Id(audience), question)
         .await?;
     ok(&MembersContained { contains })
 }
 
 /// Count members
 ///
-/// Needs the scope `audiences:read`.
+/// Needs the scope `audiences:read`, or to be one of its managers.
 #[utoipa::path(get, path = "/api/v1/audiences/{id}/members/count", tag = "members",
-    params(("id" = i64, Path, description = "The audience's id.")),
+    params(("id" = i64, Path, description = "The audience's or structure's id.")),
     responses((status = 200, description = "The exact counts.", body = Counts)))]
 async fn member_count(State(domain): State<Domain>, call: Call) -> Answer {
-    let counted = domain.audience_get(&call.caller, call.id(NOUN)?).await?;
+    let id = AudienceRef::Id(call.id(NOUN)?);
+    let (counted, _) = domain.audience_counted(&call.caller, id).await?;
     ok(&Counts::from(counted.counts))
 }

@@ -18,9 +18,12 @@ mod credentials;
 mod docs;
 mod docs_example;
 mod groups;
+mod jobs;
 mod json;
 mod keys;
+mod managers;
 mod members;
+mod members_list;
 mod openapi;
 mod outbox;
 mod page;
@@ -31,9 +34,12 @@ mod webhooks;
 mod wire;
 mod wire_account_records;
 mod wire_accounts;
+mod wire_audiences;
 mod wire_credentials;
 mod wire_groups;
+mod wire_jobs;
 mod wire_keys;
+mod wire_members;
 mod wire_outbox;
 mod wire_webhooks;
 mod workspaces;
@@ -63,11 +69,14 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(structures::operations())
         .merge(audiences::operations())
         .merge(members::operations())
+        .merge(members_list::operations())
+        .merge(managers::operations())
         .merge(credentials::operations())
         .merge(accounts::operations())
         .merge(accounts_export::operations())
         .merge(groups::operations())
         .merge(keys::operations())
+        .merge(jobs::operations())
         .merge(conflicts::operations())
         .merge(activity::operations())
         .merge(outbox::operations())

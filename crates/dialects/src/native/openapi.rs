@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 14] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -25,10 +25,22 @@ const TAGS: [(&str, &str); 12] = [
         "structures",
         "The owners of audiences. A credential's portfolio is a list of structures.",
     ),
-    ("audiences", "Named sets of people."),
+    (
+        "audiences",
+        "Named sets of people, in a tree of two levels: a structure, and below it the audiences that it owns.",
+    ),
     (
         "members",
         "Who is in an audience. Identifiers travel in bodies, never in URLs.",
+    ),
+    (
+        "managers",
+        "People who look after an audience or a structure. A key of an account may do what its person may, where the \
+         account's e-mail address is verified.",
+    ),
+    (
+        "jobs",
+        "Work that takes longer than a request and goes on by itself.",
     ),
     ("credentials", "API tokens and other protocols' clients."),
     (
@@ -125,7 +137,7 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
     if path.contains('{') {
         statuses.push(404);
     }
-    if writes {
+    if writes || operation.request_body.is_some() {
         statuses.extend([400, 413, 422]);
     }
     if operation.request_body.is_some() {

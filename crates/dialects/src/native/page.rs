@@ -23,10 +23,22 @@ pub(crate) struct PageQuery {
     pub after: Option<i64>,
     /// Only of this structure; for lists that know the parameter.
     pub structure: Option<i64>,
+    /// Only what hangs below it; for lists that know the parameter.
+    pub parent: Option<Parent>,
     /// Only of this state; for lists that know the parameter.
     pub state: Option<String>,
     /// Only with a smaller id; for lists that know the parameter.
     pub before: Option<i64>,
+    /// The filters as they were given, for the link to the next page.
+    filters: Vec<(String, String)>,
+}
+
+/// Below what a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parent {
+    /// Below nothing: what owns the others.
+    Root,
+    Id(i64),
 }
 
 /// The query parameters of every list, for the OpenAPI document; [`PageQuery`] reads them.
@@ -69,14 +81,20 @@ impl PageQuery {
             limit: LIMIT_DEFAULT,
             after: None,
             structure: None,
+            parent: None,
             state: None,
             before: None,
+            filters: Vec::new(),
         };
         let known = [&["limit", "after"], filters].concat();
         for (name, value) in pairs(call, &known)? {
+            if filters.contains(&name.as_str()) {
+                query.filters.push((name.clone(), value.clone()));
+            }
             match name.as_str() {
                 "limit" => query.limit = limit(&value)?,
                 "after" => query.after = Some(cursor_id(&value)?),
+                "parent" => query.parent = Some(parent(&value)?),
                 "structure" => query.structure = Some(structure(&value)?),
                 "state" => query.state = Some(value),
                 _ => query.before = Some(before(&value)?),
@@ -98,29 +116,26 @@ impl PageQuery {
         let page = Page { items, next };
         let mut response = ok(&page)?;
         if let Some(next) = &page.next {
-            self.link(next, &mut response);
+            link(self.limit, next, &self.filters, &mut response);
         }
         Ok(response)
     }
+}
 
-    /// RFC 8288. The reference is only a query, so that it holds whatever mount the list was asked through.
-    fn link(&self, next: &str, response: &mut Response) {
-        let structure = self
-            .structure
-            .map(|structure| format!("&structure={structure}"))
-            .unwrap_or_default();
-        let state = self.state.as_deref().unwrap_or_default();
-        let state = match state.is_empty() {
-            true => String::new(),
-            false => format!("&state={state}"),
-        };
-        let link = format!(
-            "<?limit={}&after={next}{structure}{state}>; rel=\"next\"",
-            self.limit
-        );
-        if let Ok(link) = link.parse() {
-            response.headers_mut().insert(header::LINK, link);
-        }
+/// Says in a Link where the next page begins (RFC 8288). The reference is only a query, so that it holds whatever mount the
+/// list was asked through.
+pub(crate) fn link(
+    limit: usize,
+    next: &str,
+    filters: &[(String, String)],
+    response: &mut Response,
+) {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &limit.to_string());
+    query.append_pair("after", next);
+    let query = query.extend_pairs(filters).finish();
+    if let Ok(link) = format!("<?{query}>; rel=\"next\"").parse() {
+        response.headers_mut().insert(header::LINK, link);
     }
 }
 
@@ -169,8 +184,35 @@ fn structure(text: &str) -> Result<i64, Problem> {
         .ok_or_else(|| Problem::invalid("structure", "malformed", "The structure must be an id."))
 }
 
+fn parent(text: &str) -> Result<Parent, Problem> {
+    if text == "root" {
+        return Ok(Parent::Root);
+    }
+    let id = digits(text).map(Parent::Id);
+    id.ok_or_else(|| Problem::invalid("parent", "malformed", "The parent must be an id, or root."))
+}
+
 fn before(text: &str) -> Result<i64, Problem> {
     digits(text).ok_or_else(|| Problem::invalid("before", "malformed", "It must be an id."))
+}
+
+/// A parameter that is `true` or `false`.
+pub(crate) fn truth(name: &'static str, text: &str) -> Result<bool, Problem> {
+    match text {
+        "false" => Ok(false),
+        "true" => Ok(true),
+        _ => {
+            let detail = "It must be true or false.";
+            Err(Problem::invalid(name, "malformed", detail))
+        }
+    }
+}
+
+/// The only parameter of a query, which is `true` or `false`; false where it is absent.
+pub(crate) fn flag(call: &Call, name: &'static str) -> Result<bool, Problem> {
+    let pairs = pairs(call, &[name])?;
+    let value = pairs.first().map(|(_, value)| value.as_str());
+    truth(name, value.unwrap_or("false"))
 }
 
 /// A number without sign or space.
@@ -180,11 +222,11 @@ pub(crate) fn digits(text: &str) -> Option<i64> {
         .then(|| text.parse().ok())?
 }
 
-fn cursor(id: i64) -> String {
+pub(crate) fn cursor(id: i64) -> String {
     URL_SAFE_NO_PAD.encode(id.to_string())
 }
 
-fn cursor_id(text: &str) -> Result<i64, Problem> {
+pub(crate) fn cursor_id(text: &str) -> Result<i64, Problem> {
     let id = URL_SAFE_NO_PAD
         .decode(text)
         .ok()

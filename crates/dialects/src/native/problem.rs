@@ -89,7 +89,8 @@ impl Kind {
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "Not allowed",
-                "The token lacks a scope, or the structure is not in its portfolio.",
+                "The token lacks a scope, the structure is not in its portfolio, the account may not do this, or the structure is \
+                 kept at the console (`console_controlled`).",
             ),
             Kind::NotFound => (
                 StatusCode::NOT_FOUND,
@@ -186,6 +187,8 @@ pub(crate) struct Problem {
     detail: String,
     pub code: &'static str,
     pub field: Option<String>,
+    /// Members who cannot join a structure: the inactive, and those past their end date.
+    cannot_join: Option<Box<(u64, u64)>>,
     retry_after_s: Option<u64>,
     /// For the log.
     pub context: Option<String>,
@@ -219,6 +222,14 @@ pub(crate) struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "name")]
     field: Option<String>,
+    /// With the code `members_cannot_join`: how many members are inactive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 2)]
+    inactive: Option<u64>,
+    /// With the code `members_cannot_join`: how many members are past their end date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    ended: Option<u64>,
 }
 
 impl Problem {
@@ -229,6 +240,7 @@ impl Problem {
             detail,
             code,
             field: None,
+            cannot_join: None,
             retry_after_s: None,
             context: None,
             unmatched: false,
@@ -257,6 +269,14 @@ impl Problem {
 
     pub(crate) fn with_field(self, field: Option<String>) -> Problem {
         Problem { field, ..self }
+    }
+
+    /// With the numbers of the members who cannot join a structure.
+    pub(crate) fn cannot_join(self, inactive: u64, ended: u64) -> Problem {
+        Problem {
+            cannot_join: Some(Box::new((inactive, ended))),
+            ..self
+        }
     }
 
     pub(crate) fn no_route() -> Problem {
@@ -294,6 +314,8 @@ impl Problem {
             instance,
             code: self.code,
             field: self.field.clone(),
+            inactive: self.cannot_join.as_ref().map(|counts| counts.0),
+            ended: self.cannot_join.as_ref().map(|counts| counts.1),
         };
         let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
         *response.status_mut() = text.status;
@@ -331,6 +353,10 @@ impl From<Error> for Problem {
             Error::Forbidden(Denied::LastAdministrator) => Problem {
                 code: "last_administrator",
                 ..plain(Kind::Conflict)
+            },
+            Error::Forbidden(Denied::Control) => Problem {
+                code: "console_controlled",
+                ..plain(Kind::Forbidden)
             },
             Error::Forbidden(_) => plain(Kind::Forbidden),
             Error::Conflict(_) => plain(Kind::Conflict),
@@ -410,6 +436,7 @@ mod tests {
                 403,
                 "forbidden",
             ),
+            (Error::Forbidden(Denied::Control), 403, "console_controlled"),
             (Error::Conflict("Not now."), 409, "conflict"),
             (Error::TooLarge(field()), 422, "too_long"),
             (

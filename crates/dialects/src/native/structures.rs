@@ -1,15 +1,28 @@
-//! Structures: the owners of audiences.
+//! Structures: the owners of audiences, and the roots of their tree.
 
 use axum::extract::State;
-use domain::Domain;
+use domain::{Deletion, Domain};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     call::{Answer, Call, created, no_content, ok},
-    page::{Page, PageParams, PageQuery},
+    jobs::accepted,
+    page::{self, Page, PageParams, PageQuery},
     problem::ProblemBody,
-    wire::{Structure, StructureCreate, StructureUpdate},
+    wire_audiences::{Structure, StructureCreate, StructureUpdate},
+    wire_jobs::Job,
 };
+
+/// What a structure is deleted with, for the OpenAPI document; [`page::flag`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes, is never made")]
+struct DeleteParams {
+    /// `true` deletes its audiences too. Otherwise one that has any is not deleted.
+    #[param(default = false)]
+    with_audiences: Option<bool>,
+}
 
 const NOUN: &str = "structure";
 
@@ -21,7 +34,8 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
 
 /// List structures
 ///
-/// Those of the token's portfolio, in order of id. Needs the scope `audiences:read`.
+/// Those of the token's portfolio, in order of id. `GET /api/v1/audiences?parent=root` tells how many people are in them.
+/// Needs the scope `audiences:read`.
 #[utoipa::path(get, path = "/api/v1/structures", tag = "structures", params(PageParams),
     responses((status = 200, description = "A page of structures.", body = Page<Structure>)))]
 async fn structure_list(State(domain): State<Domain>, call: Call) -> Answer {
@@ -34,7 +48,7 @@ async fn structure_list(State(domain): State<Domain>, call: Call) -> Answer {
 
 /// Make a structure
 ///
-/// Needs the scope `admin` and a token for every structure.
+/// Needs the scope `structures:write` and a token for every structure.
 #[utoipa::path(post, path = "/api/v1/structures", tag = "structures", request_body = StructureCreate,
     responses((status = 201, description = "The new structure.", body = Structure),
         (status = 409, description = "Another structure or audience has this reference.", body = ProblemBody,
@@ -58,7 +72,8 @@ async fn structure_get(State(domain): State<Domain>, call: Call) -> Answer {
 
 /// Change a structure
 ///
-/// What is absent stays; null clears. Needs the scope `admin`.
+/// What is absent stays; null clears. Who may write to it (`control`) holds for its audiences too. Needs the scope
+/// `structures:write`.
 #[utoipa::path(patch, path = "/api/v1/structures/{id}", tag = "structures", request_body = StructureUpdate,
     params(("id" = i64, Path, description = "The structure's id.")),
     responses((status = 200, description = "The structure as it is now.", body = Structure),
@@ -73,14 +88,23 @@ async fn structure_update(State(domain): State<Domain>, call: Call) -> Answer {
 
 /// Delete a structure
 ///
-/// Only one that has no audiences. Needs the scope `admin`.
+/// The people stay. With `with_audiences=true` its audiences go too: many of them by a job, whose first step hides them all.
+/// Needs the scope `structures:write`.
 #[utoipa::path(delete, path = "/api/v1/structures/{id}", tag = "structures",
-    params(("id" = i64, Path, description = "The structure's id.")),
+    params(("id" = i64, Path, description = "The structure's id."), DeleteParams),
     responses((status = 204, description = "It is deleted."),
+        (status = 202, description = "It is gone from every list, and a job removes what it held.", body = Job),
         (status = 409, description = "It still has audiences.", body = ProblemBody,
             content_type = "application/problem+json")))]
 async fn structure_delete(State(domain): State<Domain>, call: Call) -> Answer {
     let id = call.id(NOUN)?;
-    domain.structure_delete(&call.context(), id, false).await?;
-    no_content()
+    let with_audiences = page::flag(&call, "with_audiences")?;
+    let context = call.context();
+    match domain
+        .structure_delete(&context, id, with_audiences)
+        .await?
+    {
+        Deletion::Done => no_content(),
+        Deletion::Job(job) => accepted(&domain, &context.caller, job).await,
+    }
 }

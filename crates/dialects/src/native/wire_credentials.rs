@@ -83,14 +83,16 @@ impl From<CredentialSecret> for CredentialCreated {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialCreate {
-    /// The protocol that it is for: `native` makes an API token, others an OAuth client.
+    /// The protocol that it is for: `native` makes an API token, others an OAuth client or the secret that their clients
+    /// send.
     #[schema(example = "native")]
     dialect: String,
     /// 1 to 255 characters, no control characters.
     #[schema(min_length = 1, max_length = 255, example = "nightly upload")]
     name: String,
-    /// Of `audiences:read`, `audiences:write`, `webhooks`, `admin` and `installation`; only those that the caller has. Absent or
-    /// empty means the first two.
+    /// Of `audiences:read`, `audiences:write`, `structures:write`, `people:read`, `people:write`, `webhooks`, `admin`, which
+    /// includes all before, and `installation`; only those that the caller has. Absent or empty means what clients of the
+    /// protocol usually need: with `native` the first two.
     #[serde(default)]
     #[schema(example = json!(["audiences:read", "audiences:write"]))]
     scopes: Vec<String>,

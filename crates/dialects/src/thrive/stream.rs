@@ -196,7 +196,10 @@ impl Writer {
                 }
                 _ => 0,
             };
-            break;
+            // Of a list that ended with the piece before there is nothing left to write: on to what follows.
+            if !text.is_empty() {
+                break;
+            }
         }
         Ok((!text.is_empty()).then(|| Bytes::from(text)))
     }

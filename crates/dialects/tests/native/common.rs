@@ -257,6 +257,11 @@ impl Client<'_> {
             .await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.raw("PUT", path, Some("application/json"), body.to_string())
+            .await
+    }
+
     pub async fn structure(&self, name: &str) -> i64 {
         let made = self
             .post("/api/v1/structures", json!({"name": name}))

@@ -19,7 +19,7 @@ async fn a_structure_is_made_read_changed_and_deleted() {
     assert_eq!(location, format!("structures/{id}"));
     assert_eq!(
         made,
-        json!({"id": id, "name": "Shop", "reference": "shop-de",
+        json!({"id": id, "name": "Shop", "reference": "shop-de", "control": "both",
             "created": "2026-09-21T14:13:20.000Z", "updated": "2026-09-21T14:13:20.000Z"})
     );
     let path = format!("/api/v1/structures/{id}");
@@ -101,8 +101,8 @@ async fn an_audience_is_no_structure() {
         .get(&format!("/api/v1/structures/{audience}"))
         .await
         .problem(404, "not_found");
-    admin
-        .get(&format!("/api/v1/audiences/{structure}"))
-        .await
-        .problem(404, "not_found");
+    // The other way round it is one, but is not deleted as one.
+    let path = format!("/api/v1/audiences/{structure}");
+    assert_eq!(admin.get(&path).await.expect(200)["kind"], "structure");
+    admin.delete(&path).await.problem(404, "not_found");
 }

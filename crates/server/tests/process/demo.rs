@@ -159,8 +159,8 @@ fn a_folder_is_filled_once_and_serves_on_with_the_same_credentials() {
     let audiences = second.api(&token, "GET", "/audiences", None).json();
     assert_eq!(
         audiences["items"].as_array().map(Vec::len),
-        Some(4),
-        "the three of the demo and mine"
+        Some(6),
+        "the five of the demo and mine"
     );
     // Secrets made now do not repeat those that the seed gave before.
     let new = json!({"dialect": "native", "name": "another"});

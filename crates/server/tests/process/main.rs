@@ -12,3 +12,4 @@ mod logs;
 mod serving;
 mod starting;
 mod stopping;
+mod tree;
