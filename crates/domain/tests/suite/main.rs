@@ -7,5 +7,6 @@ mod lost_commit;
 mod model;
 mod outbox;
 mod support;
+mod tree_model;
 mod verbs;
 mod webhooks;
