@@ -259,10 +259,19 @@ fn allowed(
     audience: &Audience,
     change: &AudienceChange,
 ) -> Result<()> {
-    if change.control.is_some() {
-        // Else nobody could take a structure back that is controlled from the other side.
+    if let Some(control) = change.control {
         caller.need(Scope::Admin)?;
-        return caller.need_structure(audience.structure);
+        caller.need_structure(audience.structure)?;
+        let only_control = AudienceChange {
+            control: change.control,
+            ..AudienceChange::default()
+        };
+        // Else nobody could take a structure back that is controlled from the other side. What is changed with it needs the
+        // control that there was, or that there is then.
+        return match *change == only_control {
+            true => Ok(()),
+            false => controlled(caller, audience.control).or_else(|_| controlled(caller, control)),
+        };
     }
     if audience.kind == AudienceKind::Structure {
         caller.need(Scope::StructuresWrite)?;
