@@ -7,6 +7,7 @@ mod lost_commit;
 mod model;
 mod outbox;
 mod support;
+mod tree;
 mod tree_model;
 mod verbs;
 mod webhooks;
