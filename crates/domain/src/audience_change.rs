@@ -263,14 +263,15 @@ fn allowed(
     if let Some(control) = change.control {
         caller.need(Scope::Admin)?;
         caller.need_structure(audience.structure)?;
-        let alone = AudienceChange {
-            control: Some(control),
+        let only_control = AudienceChange {
+            control: change.control,
             ..AudienceChange::default()
         };
-        // By itself from either side, else nobody could take a structure back; with more, from the side that it goes to.
-        return match *change == alone {
+        // Else nobody could take a structure back that is controlled from the other side. What is changed with it needs the
+        // control that there was, or that there is then.
+        return match *change == only_control {
             true => Ok(()),
-            false => controlled(caller, control),
+            false => controlled(caller, audience.control).or_else(|_| controlled(caller, control)),
         };
     }
     if audience.kind == AudienceKind::Structure {

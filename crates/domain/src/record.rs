@@ -234,9 +234,12 @@ pub(crate) fn lookup(
     })
 }
 
-/// Fails where another record of the source has the reference or the address, or where the reference reads as an id.
-fn free(sql: &mut dyn Sql, row: &RecordRow) -> Result<()> {
-    if let Some(reference) = &row.reference {
+/// Fails where another record of the source has the reference or the address, or where the reference reads as an id. What the
+/// record has already stays its own.
+fn free(sql: &mut dyn Sql, row: &RecordRow, before: Option<&RecordRow>) -> Result<()> {
+    let had_reference = before.is_some_and(|before| before.reference == row.reference);
+    let had_email = before.is_some_and(|before| before.email == row.email);
+    if let Some(reference) = row.reference.as_ref().filter(|_| !had_reference) {
         let workspace = sql.workspace();
         let reads_as_id = [IdKind::Record, IdKind::Person]
             .iter()
@@ -257,19 +260,26 @@ fn free(sql: &mut dyn Sql, row: &RecordRow) -> Result<()> {
             ));
         }
     }
-    let Some(key) = &row.email_key else {
+    let (Some(email), Some(key)) = (&row.email, &row.email_key) else {
         return Ok(());
     };
+    if had_email {
+        return Ok(());
+    }
     let other = store::record_by_email(sql, &row.source, key)?;
     if other.is_some_and(|other| other.id != row.id) {
         return Err(taken("email", "Another record has this e-mail address."));
     }
-    let other = store::record_by_reference(sql, &row.source, key)?;
-    if other.is_some_and(|other| other.id != row.id) {
-        return Err(taken(
-            "email",
-            "This e-mail address is the reference of another record.",
-        ));
+    // As it is compared, and as it is shown: references are compared letter by letter. One in yet other letters goes before
+    // an address where somebody is named.
+    for text in [key, email] {
+        let other = store::record_by_reference(sql, &row.source, text)?;
+        if other.is_some_and(|other| other.id != row.id) {
+            return Err(taken(
+                "email",
+                "This e-mail address is the reference of another record.",
+            ));
+        }
     }
     Ok(())
 }
@@ -342,7 +352,7 @@ impl Domain {
         let batch = self.record_batch(&context.caller, &row).await?;
         self.command(context, "record_create", batch.weight(), move |tx| {
             let mut row = row.clone();
-            free(tx, &row)?;
+            free(tx, &row, None)?;
             let (people, _) = resolve_or_make(tx, &batch)?;
             row.person = people
                 .iter()
@@ -439,26 +449,26 @@ impl Domain {
         context.caller.need_every_structure()?;
         let source = source.to_owned();
         // The new identifiers are checked and hashed here; the command adds them to the person that the record has.
-        let probe = checked(RecordRow {
-            reference: change.reference.clone().flatten(),
-            email: change.email.clone().flatten(),
-            ..empty_row(&source)
-        });
-        let has_new = change
-            .reference
-            .iter()
-            .chain(&change.email)
-            .any(Option::is_some);
-        let gained = match probe {
-            Ok(probe) => Some(self.record_batch(&context.caller, &probe).await?),
-            // Neither of them is given; what else is wrong is said by the whole record's check.
-            Err(_) if !has_new => None,
-            Err(error) => return Err(error),
+        let given = |text: &Option<Option<String>>| {
+            let text = text.clone().flatten();
+            text.filter(|text| !text.trim().is_empty())
+        };
+        let gained = match (given(&change.reference), given(&change.email)) {
+            // What else is wrong is said by the whole record's check.
+            (None, None) => None,
+            (reference, email) => {
+                let probe = checked(RecordRow {
+                    reference,
+                    email,
+                    ..empty_row(&source)
+                })?;
+                Some(self.record_batch(&context.caller, &probe).await?)
+            }
         };
         self.command(context, "record_update", 2, move |tx| {
             let before = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
             let mut row = checked(changed(before.clone(), &change)?)?;
-            free(tx, &row)?;
+            free(tx, &row, Some(&before))?;
             row.ended = has_ended(&row, &day(tx.meta().time));
             if row == before {
                 return Ok(Verdict::Done(of(row)));

@@ -9,9 +9,11 @@ use sets::Set;
 use store::{Audience, AudienceKind, View};
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, Portfolio},
     error::{Error, Result},
-    limits, tree,
+    limits,
+    manager::grants_on,
+    tree::{self, Act},
 };
 
 /// Who is in a smart audience. In JSON: `{"all": [{"audience": 3}, {"not": {"audience": 4}}]}`.
@@ -47,6 +49,16 @@ impl Rule {
         }
     }
 
+    /// Whether it holds nobody but people of the audiences that it names.
+    fn is_bounded(&self) -> bool {
+        match self {
+            Rule::Audience(_) => true,
+            Rule::All(rules) => rules.iter().any(Rule::is_bounded),
+            Rule::Any(rules) => rules.iter().all(Rule::is_bounded),
+            Rule::Not(_) => false,
+        }
+    }
+
     fn audiences(&self, found: &mut Vec<i64>) {
         match self {
             Rule::Audience(id) => found.push(*id),
@@ -72,15 +84,33 @@ pub(crate) fn valid(rule: &Rule) -> Result<String> {
     serde_json::to_string(rule).map_err(Error::internal)
 }
 
-/// Fails unless the rule names only what there is, what the caller may see and what is not smart itself.
+/// Whether the caller may know who is in the node: a rule tells it.
+fn may_name(view: &mut dyn View, caller: &Caller, audience: &Audience) -> Result<bool> {
+    match caller.manager {
+        Some(manager) => Ok(Act::List.granted(grants_on(view, audience, manager)?)),
+        None => Ok(caller.portfolio.has(audience.structure)),
+    }
+}
+
+/// Fails unless the rule names only what there is, what the caller may see into and what is not smart itself. Who may not see
+/// all of the workspace makes no rule that holds everybody else.
 pub(crate) fn known(view: &mut dyn View, caller: &Caller, rule: &Rule) -> Result<()> {
+    let sees_all = caller.manager.is_none() && caller.portfolio == Portfolio::Every;
+    if !sees_all && !rule.is_bounded() {
+        let text = "A rule must not hold people whom none of its audiences holds: give each \"not\" an \"all\" with one of them.";
+        return Err(Error::invalid("rule", "everybody", text));
+    }
     let mut named = Vec::new();
     rule.audiences(&mut named);
     named.sort_unstable();
     named.dedup();
     for id in named {
-        let found = store::audience_get(view, id)?
-            .filter(|audience| caller.portfolio.has(audience.structure));
+        let mut found = store::audience_get(view, id)?;
+        if let Some(audience) = &found
+            && !may_name(view, caller, audience)?
+        {
+            found = None;
+        }
         match found.map(|audience| audience.kind) {
             None => {
                 let text = format!("There is no audience {id}.");
@@ -160,6 +190,23 @@ mod tests {
             "3",
         ] {
             assert!(serde_json::from_str::<Rule>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_bounded_by_what_it_names() {
+        for (text, bounded) in [
+            (r#"{"audience":3}"#, true),
+            (r#"{"any":[]}"#, true),
+            (r#"{"all":[]}"#, false),
+            (r#"{"not":{"audience":3}}"#, false),
+            (r#"{"not":{"not":{"audience":3}}}"#, false),
+            (r#"{"all":[{"not":{"audience":3}},{"audience":4}]}"#, true),
+            (r#"{"any":[{"not":{"audience":3}},{"audience":4}]}"#, false),
+            (r#"{"any":[{"all":[{"audience":3},{"all":[]}]}]}"#, true),
+        ] {
+            let rule: Rule = serde_json::from_str(text).expect("is one");
+            assert_eq!(rule.is_bounded(), bounded, "{text}");
         }
     }
 

@@ -32,6 +32,9 @@ const ENDED: SetId = -102;
 const RECORD_PEOPLE: &str = "SELECT id, person, active, ended FROM record WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT 10000";
 const CHILDREN_ASTRAY: &str = "SELECT a.id FROM audience a WHERE a.workspace_id = $1 AND a.kind <> 'structure' \
      AND (a.parent_id IS NULL OR a.parent_id <> a.structure_id OR a.id = a.structure_id) LIMIT 100";
+const CONTROL_ASTRAY: &str = "SELECT a.id FROM audience a JOIN audience s ON s.workspace_id = a.workspace_id \
+     AND s.id = a.structure_id WHERE a.workspace_id = $1 \
+     AND (a.control <> s.control OR a.unique_names <> s.unique_names) LIMIT 100";
 const MANAGERS_ASTRAY: &str = "SELECT m.audience_id FROM audience_manager m WHERE m.workspace_id = $1 AND NOT EXISTS \
      (SELECT 1 FROM audience a WHERE a.workspace_id = m.workspace_id AND a.id = m.audience_id) LIMIT 100";
 const DELETING_ASTRAY: &str = "SELECT a.id FROM audience a WHERE a.workspace_id = $1 AND a.deleting <> 0 AND NOT EXISTS \
@@ -47,6 +50,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     MEMBER_ORPHANS,
     RECORD_PEOPLE,
     CHILDREN_ASTRAY,
+    CONTROL_ASTRAY,
     MANAGERS_ASTRAY,
     DELETING_ASTRAY,
 ];
@@ -89,7 +93,7 @@ pub(crate) fn verify_rows(
     Ok(())
 }
 
-/// Each audience is the child of its own structure, each manager manages something, and what is being deleted has a job.
+/// Each audience is the child of its own structure and controlled as that is, each manager manages something, and what is being deleted has a job.
 fn verify_tree(
     connection: &mut Connection,
     slug: &str,
@@ -99,6 +103,12 @@ fn verify_tree(
     for row in connection.query(CHILDREN_ASTRAY, &[workspace.into()])? {
         report.find(format!(
             "{slug}: audience {} is not the child of its structure",
+            row.int(0)?
+        ));
+    }
+    for row in connection.query(CONTROL_ASTRAY, &[workspace.into()])? {
+        report.find(format!(
+            "{slug}: audience {} is not controlled, or named, as its structure is",
             row.int(0)?
         ));
     }

@@ -8,5 +8,7 @@ mod model;
 mod outbox;
 mod records;
 mod support;
+mod tree;
+mod tree_model;
 mod verbs;
 mod webhooks;
