@@ -15,8 +15,8 @@ use futures_util::stream::{once, try_unfold};
 
 use super::{DIALECT, call::Call, error::Problem, map, wire};
 
-/// Members that are named at once.
-const PIECE_MEMBERS: usize = 1_000;
+/// Members that are named at once: a piece is a read, and some hundred kilobytes.
+const PIECE_MEMBERS: usize = 4_000;
 
 const KEPT_BY_AUDIENCE: &str = "member of another audience in this structure";
 const KEPT_BY_STRUCTURE: &str = "member of this structure";

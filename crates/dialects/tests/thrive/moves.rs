@@ -175,10 +175,10 @@ async fn an_answer_of_many_comes_in_pieces() {
     let child = client.audience("old", "c").await;
     let other = client.audience("old", "d").await;
     let context = world.server();
-    for (audience, people) in [(&child, 2_000), (&other, 1_000)] {
+    for (audience, people) in [(&child, 8_000), (&other, 4_000)] {
         let mut batch = world
             .domain
-            .batch(&context.caller, 2_000)
+            .batch(&context.caller, 8_000)
             .await
             .expect("a batch");
         for index in 0..people {
@@ -200,7 +200,7 @@ async fn an_answer_of_many_comes_in_pieces() {
     let (removed, kept) = result(&operations["removed"]);
     assert_eq!(
         (added.len(), removed.len(), kept.len()),
-        (2_000, 1_000, 1_000)
+        (8_000, 4_000, 4_000)
     );
     assert!(kept.iter().all(|(_, reason)| reason == ANOTHER));
     assert!(answer.pieces >= 4, "{}", answer.pieces);
@@ -209,5 +209,5 @@ async fn an_answer_of_many_comes_in_pieces() {
     distinct.dedup();
     assert_eq!(distinct.len(), added.len(), "each is named once");
     let shown = client.get("/audiences/new/members?perPage=1").await;
-    assert_eq!(shown.expect(200)["pagination"]["totalResults"], 2_000);
+    assert_eq!(shown.expect(200)["pagination"]["totalResults"], 8_000);
 }
