@@ -47,7 +47,9 @@ async fn batch(domain: &Domain, who: &[&str]) -> Batch {
 /// Adds people by their addresses.
 async fn add(domain: &Domain, audience: i64, who: &[&str]) {
     let batch = batch(domain, who).await;
-    let added = domain.member_add(&context("add"), audience, batch).await;
+    let added = domain
+        .member_add(&context("add"), AudienceRef::Id(audience), batch)
+        .await;
     added.expect("are added");
 }
 

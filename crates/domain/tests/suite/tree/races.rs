@@ -100,7 +100,7 @@ async fn tree_who_is_added_during_a_move_is_where_the_audience_is() {
             let (moved, (), removed) = tokio::join!(
                 move_to(&here, list, to),
                 add(&there, list, &who),
-                there.member_remove(&context, root, removed),
+                there.member_remove(&context, AudienceRef::Id(root), removed),
             );
             assert!(!moved.refused());
             removed.expect("an answer");
@@ -128,7 +128,7 @@ async fn tree_what_is_added_to_during_its_deletion_is_deleted() {
             let ann = vec![(hex(1, IdKind::Person, 1), domain::Grants::INSIGHTS)];
             let (gone, added, made, moved, put) = tokio::join!(
                 here.structure_delete(&one, root, true),
-                there.member_add(&other, list, some),
+                there.member_add(&other, AudienceRef::Id(list), some),
                 there.audience_create(&third, AudienceNew::new(root, "late")),
                 there.audience_change(&third, AudienceRef::Id(also), parent(root), false),
                 here.manager_put(&third, AudienceRef::Id(list), None, ann, false),

@@ -58,7 +58,7 @@ async fn tree_a_record_is_of_whoever_has_its_address_else_its_reference() {
         let mut hashed = domain.batch(&Caller::server(1), 1).await.expect("a batch");
         hashed.push(Kind::Email, "", &hash);
         let added = domain
-            .member_add(&context("add"), list, hashed.finish())
+            .member_add(&context("add"), AudienceRef::Id(list), hashed.finish())
             .await;
         added.expect("is added");
         let john = RecordNew {

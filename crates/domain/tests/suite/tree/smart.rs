@@ -180,10 +180,22 @@ async fn tree_nobody_writes_the_members_of_a_smart_audience() {
             |replace| domain.member_put(&context, which(), SOURCE, vec![email("ann")], replace);
         let ann = email("ann");
         for refused in [
-            code(domain.member_add(&context, id, some().await).await),
-            code(domain.member_remove(&context, id, some().await).await),
-            code(domain.member_replace(&context, id, some().await).await),
-            code(domain.member_empty(&context, id).await),
+            code(
+                domain
+                    .member_add(&context, AudienceRef::Id(id), some().await)
+                    .await,
+            ),
+            code(
+                domain
+                    .member_remove(&context, AudienceRef::Id(id), some().await)
+                    .await,
+            ),
+            code(
+                domain
+                    .member_replace(&context, AudienceRef::Id(id), some().await)
+                    .await,
+            ),
+            code(domain.member_empty(&context, AudienceRef::Id(id)).await),
             code(put(false).await),
             code(put(true).await),
             code(

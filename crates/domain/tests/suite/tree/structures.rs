@@ -9,7 +9,7 @@ use super::*;
 async fn remove(domain: &Domain, audience: i64, who: &[&str]) -> domain::MemberOutcome {
     let batch = batch(domain, who).await;
     let removed = domain
-        .member_remove(&context("remove"), audience, batch)
+        .member_remove(&context("remove"), AudienceRef::Id(audience), batch)
         .await;
     removed.expect("is removed")
 }
@@ -76,7 +76,7 @@ async fn tree_out_of_the_structure_is_out_of_all_of_it_in_one_change() {
         assert!(people(&domain, b).await.is_empty());
         add(&domain, a, &["ann"]).await;
         add(&domain, b, &["bob"]).await;
-        let emptied = domain.member_empty(&context, one).await;
+        let emptied = domain.member_empty(&context, AudienceRef::Id(one)).await;
         assert_eq!(emptied.expect("is emptied").removed, 2);
         assert_eq!(seq(&domain).await, before + 4);
         for node in [a, b, one] {
@@ -114,12 +114,14 @@ async fn tree_out_of_an_audience_stays_in_the_structure_where_another_holds_them
             match how {
                 "removed" => assert_eq!(remove(&domain, a, &all).await.removed, 3),
                 "emptied" => {
-                    let emptied = domain.member_empty(&context("e"), a).await;
+                    let emptied = domain.member_empty(&context("e"), AudienceRef::Id(a)).await;
                     assert_eq!(emptied.expect("is emptied").removed, 3);
                 }
                 "replaced" => {
                     let batch = batch(&domain, &["sibling"]).await;
-                    let replaced = domain.member_replace(&context("r"), a, batch).await;
+                    let replaced = domain
+                        .member_replace(&context("r"), AudienceRef::Id(a), batch)
+                        .await;
                     assert_eq!(replaced.expect("is replaced").removed, 2);
                 }
                 _ => {
@@ -149,7 +151,9 @@ async fn tree_replacing_a_structure_leaves_exactly_those() {
         add(&domain, a, &["ann", "bob"]).await;
         add(&domain, b, &["cat"]).await;
         let batch = batch(&domain, &["bob", "dan"]).await;
-        let done = domain.member_replace(&context("r"), one, batch).await;
+        let done = domain
+            .member_replace(&context("r"), AudienceRef::Id(one), batch)
+            .await;
         let done = done.expect("is replaced");
         assert_eq!((done.added, done.removed, done.people), (1, 2, 2));
         assert_eq!(names(&domain, one).await, ["bob", "dan"]);
@@ -161,7 +165,9 @@ async fn tree_replacing_a_structure_leaves_exactly_those() {
         // Adding who is in by an audience brings nobody in.
         add(&domain, a, &["ann"]).await;
         let batch = super::batch(&domain, &["ann"]).await;
-        let added = domain.member_add(&context("a"), one, batch).await;
+        let added = domain
+            .member_add(&context("a"), AudienceRef::Id(one), batch)
+            .await;
         assert_eq!(added.expect("is added").added, 0);
         remove(&domain, a, &["ann"]).await;
         assert_eq!(names(&domain, one).await, ["ann", "bob", "dan"]);

@@ -58,16 +58,28 @@ pub fn members<'a>(domain: &'a Domain, model: &mut Model, step: &'a Step) -> Opt
     Some(Box::pin(async move {
         let context = context("members");
         if let Step::Empty(_) = step {
-            let done = domain.member_empty(&context, id).await;
+            let done = domain.member_empty(&context, AudienceRef::Id(id)).await;
             let expected = expected.map(|(_, went, _)| went);
             same("emptied", done.map(|done| done.removed), expected);
             return Learned::Nothing;
         }
         let batch = batch(domain, addresses).await;
         let done = match step {
-            Step::Add(..) => domain.member_add(&context, id, batch).await,
-            Step::Remove(..) => domain.member_remove(&context, id, batch).await,
-            _ => domain.member_replace(&context, id, batch).await,
+            Step::Add(..) => {
+                domain
+                    .member_add(&context, AudienceRef::Id(id), batch)
+                    .await
+            }
+            Step::Remove(..) => {
+                domain
+                    .member_remove(&context, AudienceRef::Id(id), batch)
+                    .await
+            }
+            _ => {
+                domain
+                    .member_replace(&context, AudienceRef::Id(id), batch)
+                    .await
+            }
         };
         let found = done.map(|done| (done.added, done.removed, done.people));
         same("members", found, expected);

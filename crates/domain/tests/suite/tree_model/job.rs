@@ -75,7 +75,7 @@ async fn is_gone(domain: &Domain, large: i64, inside: i64, other: i64) {
         let (context, node) = (context("gone"), AudienceRef::Id(id));
         let found = domain.audience_find(&context.caller, node.clone()).await;
         assert_eq!(found.map(drop), none);
-        let emptied = domain.member_empty(&context, id).await;
+        let emptied = domain.member_empty(&context, AudienceRef::Id(id)).await;
         assert_eq!(emptied.map(drop), none);
         let again = domain.audience_remove(&context, node.clone()).await;
         assert_eq!(again.map(drop), none);

@@ -90,20 +90,32 @@ async fn can(domain: &Domain, by: &Context, place: &Place, list: i64) -> Vec<&'s
     note(
         "ask",
         domain
-            .member_contains(caller, list, question.finish())
+            .member_contains(caller, AudienceRef::Id(list), question.finish())
             .await
             .err(),
     );
     let page = domain.member_page(caller, at(), Some(SOURCE), false, Window::Offset(0), 9);
     note("list", page.await.err());
     let some = batch(domain, &["bob"]).await;
-    note("add", domain.member_add(by, list, some).await.err());
+    note(
+        "add",
+        domain
+            .member_add(by, AudienceRef::Id(list), some)
+            .await
+            .err(),
+    );
     let put = domain
         .member_put(by, at(), SOURCE, vec![email("ann")], false)
         .await;
     note("put", put.err());
     let some = batch(domain, &["bob"]).await;
-    note("remove", domain.member_remove(by, list, some).await.err());
+    note(
+        "remove",
+        domain
+            .member_remove(by, AudienceRef::Id(list), some)
+            .await
+            .err(),
+    );
     let managers = domain.manager_list(caller, at(), None).await;
     note("managers", managers.err());
     note(
@@ -179,7 +191,10 @@ async fn tree_each_grant_lets_do_what_it_says_and_nothing_else() {
                 let found = domain.audience_find(&by.caller, AudienceRef::Id(id)).await;
                 assert_eq!(code(found), "scope");
                 let some = batch(&domain, &["bob"]).await;
-                assert_eq!(code(domain.member_add(&by, id, some).await), "scope");
+                assert_eq!(
+                    code(domain.member_add(&by, AudienceRef::Id(id), some).await),
+                    "scope"
+                );
             }
             let gone = domain.audience_delete(&server, sibling).await;
             gone.expect("is deleted");
@@ -310,7 +325,11 @@ async fn tree_a_manager_moves_only_between_structures_that_are_theirs() {
             .expect("is changed");
         let some = batch(&domain, &["bob"]).await;
         assert_eq!(
-            code(domain.member_add(&by, place.list, some).await),
+            code(
+                domain
+                    .member_add(&by, AudienceRef::Id(place.list), some)
+                    .await
+            ),
             "control"
         );
         close(domain).await;
@@ -392,7 +411,9 @@ async fn tree_only_a_verified_account_with_all_of_its_rights_is_a_manager() {
         let by = key(&domain, max, None).await;
         let fill = async || {
             let some = batch(&domain, &["bob"]).await;
-            domain.member_add(&by, place.list, some).await
+            domain
+                .member_add(&by, AudienceRef::Id(place.list), some)
+                .await
         };
         assert!(fill().await.is_ok());
         revoke(&domain, &server, place.list, "max")
