@@ -133,17 +133,30 @@ impl Api {
         serde_json::from_str(&text).ok()
     }
 
-    fn people(&self, audience: u64) -> u64 {
-        let request = self.agent.get(format!(
-            "{}/api/v1/audiences/{audience}/members/count",
-            self.url
-        ));
+    fn get(&self, path: &str) -> Value {
+        let request = self.agent.get(format!("{}/api/v1/{path}", self.url));
         let mut answer = request
             .header("authorization", format!("Bearer {}", self.token))
             .call()
             .expect("answers");
-        let body: Value = answer.body_mut().read_json().expect("is JSON");
+        answer.body_mut().read_json().expect("is JSON")
+    }
+
+    fn people(&self, audience: u64) -> u64 {
+        let body = self.get(&format!("audiences/{audience}/members/count"));
         body["people"].as_u64().expect("a count")
+    }
+
+    /// Deletes a structure with its audiences; answers the job that goes on with it.
+    fn delete_tree(&self, structure: &Value) -> Value {
+        let path = format!("structures/{structure}?with_audiences=true");
+        let request = self.agent.delete(format!("{}/api/v1/{path}", self.url));
+        let mut answer = request
+            .header("authorization", format!("Bearer {}", self.token))
+            .call()
+            .expect("answers");
+        assert_eq!(answer.status(), 202);
+        answer.body_mut().read_json().expect("is JSON")
     }
 }
 
@@ -412,18 +425,16 @@ fn every_acknowledged_change_survives_kill_9_on_sqlite() {
     crash(&folder.path().join("data"), None, kills());
 }
 
-#[test]
-fn every_acknowledged_change_survives_kill_9_on_postgres() {
+/// A database of this folder's name in the PostgreSQL that this run has, if it has one.
+fn postgres_database(folder: &Path) -> Option<String> {
     let Some(admin) = told("THRONG_TEST_POSTGRES") else {
         assert!(
             told("CI").is_none(),
             "THRONG_TEST_POSTGRES is not set: run scripts/test"
         );
-        return;
+        return None;
     };
-    let folder = tempfile::tempdir().expect("a folder");
     let name = folder
-        .path()
         .file_name()
         .expect("a name")
         .to_string_lossy()
@@ -433,6 +444,68 @@ fn every_acknowledged_change_survives_kill_9_on_postgres() {
     client
         .batch_execute(&format!("CREATE DATABASE \"{name}\""))
         .expect("a database");
-    let url = format!("{}/{name}", admin.rsplit_once('/').expect("a name").0);
-    crash(&folder.path().join("data"), Some(&url), kills().div_ceil(4));
+    Some(format!(
+        "{}/{name}",
+        admin.rsplit_once('/').expect("a name").0
+    ))
+}
+
+#[test]
+fn every_acknowledged_change_survives_kill_9_on_postgres() {
+    let folder = tempfile::tempdir().expect("a folder");
+    if let Some(url) = postgres_database(folder.path()) {
+        crash(&folder.path().join("data"), Some(&url), kills().div_ceil(4));
+    }
+}
+
+/// A tree that is too large for one command is gone for everybody with the answer, and the job that takes it down goes on
+/// after each kill until nothing is left.
+fn take_down(data: &Path, database: Option<&str>) {
+    const AUDIENCES: usize = 450;
+    let (mut server, token) = Server::start(data, database);
+    let token = token.expect("a first start prints it");
+    let api = Api::new(&server, &token);
+    let structure = api.post("structures", &json!({"name": "Doomed"}));
+    let structure = structure.expect("is made")["id"].clone();
+    for number in 0..AUDIENCES {
+        let new = json!({"structure": structure, "name": format!("Audience {number}")});
+        let made = api.post("audiences", &new).expect("is made");
+        let path = format!("audiences/{}/members/add", made["id"]);
+        let values = json!([format!("p{number}@example.org"), "all@example.org"]);
+        api.post(&path, &json!({"kind": "email", "values": values}));
+    }
+    let job = api.delete_tree(&structure)["id"].clone();
+    let path = format!("jobs/{job}");
+    let until = Instant::now() + START_MAX;
+    loop {
+        server.kill();
+        server = Server::start(data, database).0;
+        let api = Api::new(&server, &token);
+        assert_eq!(api.get("audiences?parent=root")["items"], json!([]));
+        let shown = api.get(&path);
+        if !shown["finished"].is_null() {
+            assert_eq!(
+                (&shown["done"], &shown["total"]),
+                (&json!(AUDIENCES + 1), &json!(AUDIENCES + 1))
+            );
+            break;
+        }
+        assert!(Instant::now() < until, "the job does not end: {shown}");
+    }
+    server.kill();
+    verify(data, database);
+}
+
+#[test]
+fn a_tree_is_taken_down_through_kill_9_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    take_down(&folder.path().join("data"), None);
+}
+
+#[test]
+fn a_tree_is_taken_down_through_kill_9_on_postgres() {
+    let folder = tempfile::tempdir().expect("a folder");
+    if let Some(url) = postgres_database(folder.path()) {
+        take_down(&folder.path().join("data"), Some(&url));
+    }
 }

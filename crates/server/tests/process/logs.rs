@@ -1,5 +1,6 @@
 //! The log: who may find what in it. Canaries are planted wherever a caller can write, and looked for in all of it.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{starting::welcome_token, support::Server};
@@ -66,6 +67,7 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     );
 
     plant_in_accounts(&server, &token);
+    let tenant_secret = plant_in_a_tree(&server, &token);
 
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let grant = format!("client_id={id}&client_secret={secret}&grant_type=client_credentials");
@@ -131,7 +133,12 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     let ended = server.stop();
     assert_eq!(ended.code, Some(0));
     let log = ended.stderr.to_lowercase();
-    for secret in [CANARY, &token, &secret, &access_token, master_key.trim()] {
+    let secrets = [&token, &secret, &access_token, &tenant_secret];
+    for secret in secrets
+        .into_iter()
+        .map(String::as_str)
+        .chain([CANARY, master_key.trim()])
+    {
         let found = log
             .lines()
             .find(|line| line.contains(&secret.to_lowercase()));
@@ -179,6 +186,87 @@ fn plant_in_accounts(server: &Server, token: &str) {
     server.api("thr_c4n4ry", "GET", "/accounts/me", None);
     let key = format!("/keys/{}?reason=c4n4ry", key["id"]);
     api("DELETE", &key, Value::Null, 204);
+}
+
+/// Users, members and managers by name, which the vendor's paths hold; webhooks with their URLs. Answers the API secret.
+fn plant_in_a_tree(server: &Server, token: &str) -> String {
+    let new = json!({"dialect": "thrive", "name": "HR c4n4ry"});
+    let made = server.api(token, "POST", "/credentials", Some(&new)).json();
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    let basic = |password: &str| {
+        let pair = format!("throng_000000001:{password}");
+        format!("Basic {}", STANDARD.encode(pair))
+    };
+    let send = |password: &str, method: &str, path: &str, body: Value| {
+        let basic = basic(password);
+        let headers = [
+            ("authorization", basic.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let body = (!body.is_null()).then(|| body.to_string());
+        server.request(method, &format!("/thrive{path}"), &headers, body.as_deref())
+    };
+    let call = |method: &str, path: &str, body: Value, status: u16| {
+        let answer = send(&secret, method, path, body);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+    };
+    let user = json!({"ref": "c4n4ry-1", "firstName": "Ann c4n4ry", "lastName": "c4n4ry", "email": "c4n4ry.user@example.org",
+        "jobTitle": "c4n4ry", "additionalFields": {"c4n4ry": "c4n4ry"}});
+    call("POST", "/rest/v2/users", user.clone(), 201);
+    call("POST", "/rest/v2/users", user, 409);
+    call(
+        "POST",
+        "/rest/v2/users",
+        json!({"ref": "c4n4ry", "email": "c4n4ry"}),
+        400,
+    );
+    let tree =
+        json!({"name": "Office c4n4ry", "reference": "c4n4ry/office", "category": "structure"});
+    call("POST", "/rest/v1/audiences", tree, 201);
+    let members = "/rest/v1/audiences/c4n4ry%2Foffice/members";
+    call(
+        "POST",
+        members,
+        json!(["c4n4ry.user@example.org", "c4n4ry-nobody"]),
+        207,
+    );
+    call("GET", members, Value::Null, 200);
+    let manager = json!([{"reference": "c4n4ry-1", "permissions": {"audienceManager": {"manageContent": true}}}]);
+    call(
+        "POST",
+        "/rest/v1/audiences/c4n4ry%2Foffice/managers",
+        manager,
+        200,
+    );
+    call(
+        "DELETE",
+        &format!("{members}/c4n4ry.user%40example.org"),
+        Value::Null,
+        200,
+    );
+    call(
+        "DELETE",
+        &format!("{members}/c4n4ry.other%40example.org"),
+        Value::Null,
+        404,
+    );
+    call("GET", "/rest/v1/users/ref/c4n4ry-1", Value::Null, 200);
+    call(
+        "GET",
+        "/rest/v1/users?email=c4n4ry.user@example.org",
+        Value::Null,
+        200,
+    );
+    assert_eq!(
+        send("thr_c4n4ry", "GET", "/rest/v1/users", Value::Null).status,
+        401
+    );
+    let hook =
+        json!({"url": "https://c4n4ry.test/c4n4ry?c4n4ry", "secret": "c4n4ry c4n4ry c4n4ry"});
+    server.api(token, "POST", "/webhooks", Some(&hook));
+    let hook = json!({"url": "https://user:c4n4ry@c4n4ry.test/", "secret": "c4n4ry"});
+    server.api(token, "POST", "/webhooks", Some(&hook));
+    secret
 }
 
 fn lines_tell_what_happened(log: &str, audience: &Value) {
