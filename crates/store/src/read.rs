@@ -1,7 +1,8 @@
 //! The read side: a pool of threads with read-only connections, and the reader of heads.
 //!
-//! Invariant: the sets that a read sees are at least as new as the rows that it sees. Where other processes may write
-//! (PostgreSQL), the head is read in the same snapshot as the rows and the engine is brought up to it first.
+//! Invariant: the sets that a read sees are those of its rows, so that what is made of both (the people of a structure) never
+//! was otherwise. The head is read in the same snapshot as the rows; the engine is brought up to it, and where it has moved on
+//! meanwhile the snapshot is begun anew. Where that happens again and again the sets are a little newer than the rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +23,12 @@ use crate::{
 /// How long a read waits for the engine to reach its snapshot.
 const CATCH_UP_MAX: Duration = Duration::from_secs(10);
 
-/// A read within one workspace: one SQL snapshot and a published state that is at least as new.
+/// How often a snapshot is begun anew since commands have moved the engine on.
+const SNAPSHOTS_MAX: usize = 16;
+/// How often a read looks again for a group that is committed and about to be published, before it asks the committer.
+const LOOKS_MAX: usize = 64;
+
+/// A read within one workspace: one SQL snapshot and the published state of the same change.
 #[derive(Debug)]
 pub struct Read<'a> {
     connection: &'a mut Connection,
@@ -50,7 +56,7 @@ impl Read<'_> {
         self.state.set(set)
     }
 
-    /// The rows that this read sees hold every change up to here, and perhaps later ones.
+    /// The rows that this read sees hold every change up to here and none after it.
     pub fn seq(&self) -> u64 {
         self.seq
     }
@@ -137,20 +143,22 @@ impl Reader {
         }
     }
 
-    /// Begins the snapshot; answers a state that is at least as new, and the seq that the snapshot has reached at least.
+    /// Begins the snapshot; answers its state and the seq that it has reached.
     fn state(&mut self, hosted: &Arc<Hosted>) -> Result<(Arc<State>, u64), Error> {
-        let postgres = matches!(self.url, DatabaseUrl::Postgres(_));
         let committer = self.committer.clone();
-        let connection = self.begun()?;
-        if postgres {
+        let mut begun = 0;
+        loop {
+            let connection = self.begun()?;
+            // The snapshot begins with this, its first statement.
             let seq = head::seq(connection, hosted.id)?;
             reach(&committer, hosted, seq)?;
-            return Ok((hosted.engine.published(), seq));
+            let state = hosted.engine.published();
+            begun += 1;
+            if state.seq == seq || begun == SNAPSHOTS_MAX {
+                return Ok((state, seq));
+            }
+            self.end(None);
         }
-        // The snapshot begins with the first statement, so after this.
-        let state = hosted.engine.published();
-        let seq = state.seq;
-        Ok((state, seq))
     }
 
     fn end(&mut self, error: Option<&Error>) {
@@ -168,8 +176,11 @@ impl Reader {
 
 /// Waits until the engine has published `seq`.
 fn reach(committer: &Sender<Task>, hosted: &Arc<Hosted>, seq: u64) -> Result<(), Error> {
-    if hosted.engine.published().seq >= seq {
-        return Ok(());
+    for _ in 0..LOOKS_MAX {
+        if hosted.engine.published().seq >= seq {
+            return Ok(());
+        }
+        std::thread::yield_now();
     }
     let (reply, answer) = bounded(1);
     committer

@@ -1,5 +1,10 @@
 //! Two things at once, of one process or of two: whatever comes first, what holds afterwards is consistent.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use domain::Deletion;
 
 use super::*;
@@ -183,6 +188,42 @@ async fn tree_two_of_one_name_or_reference_are_not_made_at_once() {
             assert_eq!(code::<()>(Err(refused)), "already_used");
         }
         consistent(&here, &there, &roots).await;
+        closed(&house, here, there).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tree_no_read_misses_somebody_who_was_in_a_structure_all_along() {
+    for house in House::each() {
+        let (here, there) = two(&house).await;
+        let root = structure(&here, "root").await;
+        let mut list = child(&here, root, "list").await;
+        add(&here, list, &["ann"]).await;
+        let ann = people(&here, root).await;
+        let done = Arc::new(AtomicBool::new(false));
+        let readers = [here.clone(), there.clone()].map(|domain| {
+            let (done, ann, engine) = (Arc::clone(&done), ann.clone(), house.engine());
+            tokio::spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(people(&domain, root).await, ann, "{engine}");
+                }
+            })
+        });
+        // Ann is in the next audience before the last one goes, as often as not within one group of commands.
+        for turn in 0..150 {
+            let next = child(&here, root, &format!("list {turn}")).await;
+            let context = context("delete");
+            let ((), gone) = tokio::join!(
+                add(&here, next, &["ann"]),
+                here.audience_delete(&context, list)
+            );
+            gone.expect("is deleted");
+            list = next;
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            reader.await.expect("she was always there");
+        }
         closed(&house, here, there).await;
     }
 }
