@@ -358,6 +358,7 @@ impl Domain {
         let caller = account_caller(workspace, account, None, rights, operator);
         Ok(Caller {
             credential: credential.id,
+            limited: credential.permissions.is_some(),
             ..caller
         })
     }
@@ -482,6 +483,7 @@ fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {
             Permissions::NONE
         },
         operator: None,
+        limited: false,
         manager: None,
     })
 }

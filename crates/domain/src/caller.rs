@@ -143,6 +143,8 @@ pub struct Caller {
     pub permissions: Permissions,
     /// That account as it was when the request came in.
     pub operator: Option<Arc<AccountView>>,
+    /// Whether the account's credential names what it lets through, instead of all.
+    pub(crate) limited: bool,
     /// The person behind an account that lacks a scope and may yet be a manager; see [`crate::Grants`].
     pub(crate) manager: Option<Person>,
 }
@@ -159,6 +161,7 @@ impl Caller {
             session: None,
             permissions: Permissions::ALL,
             operator: None,
+            limited: false,
             manager: None,
         }
     }

@@ -110,7 +110,7 @@ fn fitting(audience: &Audience, grants: Grants) -> Result<()> {
     Err(Error::invalid("permissions", "not_a_structure", text))
 }
 
-/// A manager gives no more than they have themselves.
+/// A manager gives no more than they have themselves, and takes no more away.
 fn within(tx: &mut Tx<'_, '_>, caller: &Caller, audience: &Audience, grants: Grants) -> Result<()> {
     let Some(manager) = caller.manager else {
         return Ok(());
@@ -118,7 +118,7 @@ fn within(tx: &mut Tx<'_, '_>, caller: &Caller, audience: &Audience, grants: Gra
     if grants_on(tx, audience, manager)?.has(grants) {
         return Ok(());
     }
-    let text = "A manager can give only what they may do themselves.";
+    let text = "A manager can give and take away only what they may do themselves.";
     Err(Error::invalid("permissions", "beyond_own", text))
 }
 
@@ -182,7 +182,9 @@ impl Domain {
                 let of_name = managers.iter().rfind(|(other, _)| other == name);
                 let grants = of_name.map_or(Grants::NONE, |(_, grants)| *grants);
                 fitting(&audience, grants)?;
-                within(tx, &caller, &audience, grants)?;
+                let before = store::manager_get(tx, audience.id, person)?;
+                let before = before.map_or(Grants::NONE, |row| Grants::of_bits(row.grants));
+                within(tx, &caller, &audience, grants.with(before))?;
                 store::manager_put(tx, audience.id, person, i64::from(grants.0))?;
                 kept.insert(person);
                 partial.done.push(name.clone());
@@ -198,6 +200,7 @@ impl Domain {
                 .iter()
                 .filter(|row| replace && !kept.contains(&row.person))
             {
+                within(tx, &caller, &audience, Grants::of_bits(row.grants))?;
                 store::manager_delete(tx, audience.id, row.person)?;
             }
             announce(tx, Happening::Managers, &audience)?;
@@ -224,7 +227,8 @@ impl Domain {
             let audience = tree::reach(tx, &caller, &reference, Act::Appoint, AUDIENCE)?;
             const NOBODY: Error = Error::NotFound("manager");
             let person = resolver.person(tx, &name)?.ok_or(NOBODY)?;
-            store::manager_get(tx, audience.id, person)?.ok_or(NOBODY)?;
+            let row = store::manager_get(tx, audience.id, person)?.ok_or(NOBODY)?;
+            within(tx, &caller, &audience, Grants::of_bits(row.grants))?;
             store::manager_delete(tx, audience.id, person)?;
             announce(tx, Happening::Managers, &audience)?;
             store::activity_insert(tx, Some(audience.id), "")?;

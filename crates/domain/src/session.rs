@@ -497,6 +497,7 @@ pub(crate) fn account_caller(
         session,
         permissions,
         operator: Some(operator),
+        limited: false,
         manager: None,
     }
 }

@@ -228,8 +228,8 @@ impl Domain {
     }
 
     /// The caller, and where it lacks the scope but is an account whose person may be a manager, that person. An account
-    /// is its person by its e-mail address, which must be verified; a key that holds back something of its account's rights
-    /// manages nothing.
+    /// is its person by its e-mail address, which must be verified; a key that names what it lets through of its account's
+    /// rights manages nothing.
     pub(crate) async fn acting(&self, caller: &Caller, act: Act) -> Result<Caller> {
         let mut caller = caller.clone();
         if caller.scopes.has(act.scope()) {
@@ -239,7 +239,7 @@ impl Domain {
         let verified = caller
             .operator
             .clone()
-            .filter(|operator| operator.account.verified && caller.is_whole());
+            .filter(|operator| operator.account.verified && !caller.limited);
         let operator = verified.ok_or_else(|| lacks.clone())?;
         let mut question = self.question(&caller, 1).await?;
         question

@@ -89,7 +89,7 @@ const UPDATE: &str = "UPDATE audience SET name = $3, name_unique = $4, descripti
      updated = $8, structure_id = $9, parent_id = $10, unique_names = $11, rule = $12 \
      WHERE workspace_id = $1 AND id = $2";
 const CONTROL: &str =
-    "UPDATE audience SET control = $3 WHERE workspace_id = $1 AND structure_id = $2";
+    "UPDATE audience SET control = $3, updated = $4 WHERE workspace_id = $1 AND structure_id = $2";
 const DELETE: &str = "DELETE FROM audience WHERE workspace_id = $1 AND id = $2";
 const GET: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
      created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 AND id = $2";
@@ -296,7 +296,7 @@ pub fn audiences_count(sql: &mut dyn Sql, structure: Option<i64>) -> Result<u64,
     row.map_or(Ok(0), |row| row.natural(0))
 }
 
-/// The control of a structure and of all its audiences.
+/// The control of a structure and of all its audiences, which are changed by it.
 pub fn audiences_control(
     tx: &mut Tx<'_, '_>,
     structure: i64,
@@ -306,6 +306,7 @@ pub fn audiences_control(
         tx.workspace().into(),
         structure.into(),
         control.as_str().into(),
+        tx.meta().time.into(),
     ];
     tx.query(CONTROL, &params).map(drop)
 }

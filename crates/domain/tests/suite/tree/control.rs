@@ -262,6 +262,7 @@ async fn tree_only_the_side_that_controls_a_structure_writes_to_it() {
                 .await;
             assert_eq!(filled.expect("is added").added, 1);
             // Taken over, on the record.
+            house.clock.advance(std::time::Duration::from_secs(1));
             let (taken, node) = (controlled(Control::Both), AudienceRef::Id(root));
             let taken = domain.audience_change(kept_out, node, taken, false).await;
             taken.expect("an administrator may");
@@ -270,7 +271,13 @@ async fn tree_only_the_side_that_controls_a_structure_writes_to_it() {
             let said = format!("control_before={} control=both", control.as_str());
             assert_eq!((noted.noun, noted.detail), (Some(root), said));
             assert_eq!(noted.actor, kept_out.caller.actor());
-            assert_eq!(super::node(&domain, smart).await.control, Control::Both);
+            let child = super::node(&domain, smart).await;
+            assert_eq!(child.control, Control::Both);
+            assert_eq!(
+                child.updated,
+                house.clock.now_ms(),
+                "so lists of changes have it"
+            );
             let filled = batch(&domain, &["cat"]).await;
             let filled = domain
                 .member_add(kept_out, AudienceRef::Id(list), filled)

@@ -57,6 +57,23 @@ async fn tree_nobody_gives_more_than_they_have() {
             code(grant(&domain, &eve, place.list, "ann", bad).await),
             "beyond_own"
         );
+        // Nor is it taken away from somebody who has more.
+        grant(&domain, &server, place.list, "ann", bad)
+            .await
+            .expect("is given");
+        assert_eq!(
+            code(grant(&domain, &eve, place.list, "ann", good).await),
+            "beyond_own"
+        );
+        let list = vec![(email("max"), good)];
+        let put = domain
+            .manager_put(&eve, which.clone(), None, list, true)
+            .await;
+        assert_eq!(code(put), "beyond_own");
+        let removed = domain
+            .manager_remove(&eve, which.clone(), None, &email("ann"))
+            .await;
+        assert_eq!(code(removed), "beyond_own");
         // Unknown names are told; if none is known nothing is done.
         let nobody = grant(&domain, &server, place.list, "nobody", good)
             .await
