@@ -126,5 +126,5 @@ run_conformance() {
   mkdir -p "$TARGET/conformance"
   rm -f "$(junit_of "$engine")"
   # A subshell, so that pytest's own configuration is found from any working directory.
-  (cd "$CONFORMANCE" && exec "$PYTHON" -m pytest -n "${THRONG_TEST_JOBS:-2}" --engine "$engine" --junitxml "$(junit_of "$engine")" "$@" </dev/null)
+  (cd "$CONFORMANCE" && exec "$PYTHON" -m pytest -n "${THRONG_TEST_JOBS:-3}" --dist worksteal --engine "$engine" --junitxml "$(junit_of "$engine")" "$@" </dev/null)
 }
