@@ -348,6 +348,7 @@ class Pages:
         bench.fill(other, people * 2, people // 20)
         self.union = people + people // 20
         bench.settled()
+        bench.connect()  # as after the users
 
     def page(self, audience, query):
         return json.loads(self.bench.native("GET", f"/api/v1/audiences/{audience}/members?limit={PAGE}&{query}"))
