@@ -8,7 +8,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use domain::{DialectId, Event, IdKind, OutboundMethod, OutboundRequest, WebhookClaim};
+use domain::{DialectId, Event, EventData, IdKind, OutboundMethod, OutboundRequest, WebhookClaim};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -17,8 +17,8 @@ use crate::{limits, native::EventBody, thrive};
 
 /// The request that tells a webhook of its event, now.
 pub fn request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
-    match claim.dialect.as_str() {
-        thrive::DIALECT => thrive::event_request(claim, now_ms),
+    match (claim.dialect.as_str(), &claim.event.data) {
+        (thrive::DIALECT, EventData::Audience(data)) => thrive::event_request(claim, data, now_ms),
         _ => standard(claim, now_ms),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::{Credential, Used, Verdict};
+use store::{Credential, Sealer, Used, Verdict};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -35,6 +35,9 @@ pub struct CredentialNew {
     pub structures: Option<Vec<i64>>,
     /// Milliseconds since the Unix epoch; nothing means that it does not expire.
     pub expires: Option<i64>,
+    /// Whether the secret itself is kept, sealed: where its protocol checks signatures that are made with it.
+    #[serde(default)]
+    pub keep_secret: bool,
 }
 
 /// A credential as it may be shown.
@@ -96,6 +99,30 @@ fn view(workspace: i64, credential: Credential) -> CredentialView {
     }
 }
 
+/// A secret that its protocol signs with.
+pub(crate) fn seal_secret(
+    sealer: &Sealer,
+    workspace: i64,
+    id: i64,
+    secret: &str,
+) -> Result<Vec<u8>> {
+    Ok(sealer.seal(&secret_context(workspace, id), secret.as_bytes())?)
+}
+
+/// What [`seal_secret`] sealed.
+pub(crate) fn open_secret(
+    sealer: &Sealer,
+    workspace: i64,
+    id: i64,
+    sealed: &[u8],
+) -> Result<Vec<u8>> {
+    Ok(sealer.open(&secret_context(workspace, id), sealed)?)
+}
+
+fn secret_context(workspace: i64, id: i64) -> String {
+    format!("credential {workspace}/{id}")
+}
+
 pub(crate) const BAD_CREDENTIAL: Error = Error::Unauthenticated("The credential is not valid.");
 const BAD_TOKEN: Error = Error::Unauthenticated("The token is not valid or has expired.");
 
@@ -128,6 +155,7 @@ impl Domain {
         }
         let secret = secret::generate(self.random())?;
         let (workspace, dialect, expires) = (context.caller.workspace, new.dialect, new.expires);
+        let (keep_secret, sealer) = (new.keep_secret, self.store().sealer().clone());
         self.command(context, "credential_create", 1, move |tx| {
             for &structure in structures.iter().flatten() {
                 crate::audience::find(
@@ -146,8 +174,10 @@ impl Domain {
                     error => error,
                 })?;
             }
+            let id = tx.next_id();
+            let sealed_secret = keep_secret.then(|| seal_secret(&sealer, workspace, id, &secret));
             let credential = Credential {
-                id: tx.next_id(),
+                id,
                 dialect: dialect.clone(),
                 name: name.clone(),
                 prefix: secret::shown_prefix(&secret),
@@ -162,6 +192,8 @@ impl Domain {
                 revoked_reason: None,
                 account: None,
                 permissions: None,
+                sealed_secret: sealed_secret.transpose()?,
+                integration: None,
             };
             store::credential_insert(tx, &credential)?;
             store::activity_insert(tx, Some(credential.id), &format!("dialect={dialect}"))?;
@@ -476,6 +508,7 @@ fn caller(workspace: i64, credential: &Credential) -> Result<Caller> {
         scopes,
         portfolio,
         account: None,
+        integration: credential.integration,
         session: None,
         permissions: if administers {
             Permissions::ALL

@@ -26,6 +26,10 @@ pub enum Scope {
     PeopleWrite,
     /// Have changes told to webhooks.
     Webhooks,
+    /// Reach people: their clients, conversations and messages.
+    Channels,
+    /// Connect and disconnect channels: integrations and the keys of programs that use them.
+    Integrations,
     /// Administer the workspace: credentials, conflicts, activity. Includes all above.
     Admin,
     /// Make and list workspaces. Only credentials of the first workspace have it.
@@ -33,13 +37,15 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 10] = [
         Scope::AudiencesRead,
         Scope::AudiencesWrite,
         Scope::StructuresWrite,
         Scope::PeopleRead,
         Scope::PeopleWrite,
         Scope::Webhooks,
+        Scope::Channels,
+        Scope::Integrations,
         Scope::Admin,
         Scope::Installation,
     ];
@@ -52,6 +58,8 @@ impl Scope {
             Scope::PeopleRead => "people:read",
             Scope::PeopleWrite => "people:write",
             Scope::Webhooks => "webhooks",
+            Scope::Channels => "channels",
+            Scope::Integrations => "integrations",
             Scope::Admin => "admin",
             Scope::Installation => "installation",
         }
@@ -137,6 +145,8 @@ pub struct Caller {
     pub portfolio: Portfolio,
     /// The account that calls, where it is not a credential without one.
     pub account: Option<i64>,
+    /// The integration that the credential belongs to: of webhooks it sees only that one's.
+    pub integration: Option<i64>,
     /// Of an account that signed in.
     pub session: Option<i64>,
     /// What the account may do by itself and by its groups, less what its credential holds back.
@@ -158,6 +168,7 @@ impl Caller {
             scopes: Scopes::new(&Scope::ALL),
             portfolio: Portfolio::Every,
             account: None,
+            integration: None,
             session: None,
             permissions: Permissions::ALL,
             operator: None,

@@ -17,10 +17,19 @@ pub enum IdKind {
     Person = 8,
     Webhook = 9,
     Event = 10,
+    Client = 11,
+    Conversation = 12,
+    Message = 13,
+    Integration = 14,
+    /// A workspace, where a protocol has a name of its own for it.
+    Workspace = 15,
+    Participant = 16,
+    /// An item of the outbox.
+    Outbox = 17,
 }
 
 impl IdKind {
-    const ALL: [IdKind; 10] = [
+    const ALL: [IdKind; 17] = [
         IdKind::Credential,
         IdKind::Audience,
         IdKind::Account,
@@ -31,6 +40,13 @@ impl IdKind {
         IdKind::Person,
         IdKind::Webhook,
         IdKind::Event,
+        IdKind::Client,
+        IdKind::Conversation,
+        IdKind::Message,
+        IdKind::Integration,
+        IdKind::Workspace,
+        IdKind::Participant,
+        IdKind::Outbox,
     ];
 }
 

@@ -209,6 +209,8 @@ impl Domain {
                 revoked_reason: None,
                 account: Some(account),
                 permissions: new.permissions.map(Permissions::as_text),
+                sealed_secret: None,
+                integration: None,
             };
             store::credential_insert(tx, &credential)?;
             let detail = format!("account={account} dialect={}", new.dialect);

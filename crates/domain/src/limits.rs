@@ -158,3 +158,26 @@ pub const EVENT_PEOPLE_MAX: u64 = 100;
 pub const EVENT_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Events that one replay queues.
 pub const EVENTS_REPLAYED_MAX: u64 = 10_000;
+/// Items of a page by cursor.
+pub const CURSOR_ITEMS_MAX: usize = 100;
+pub const CURSOR_ITEMS_DEFAULT: usize = 25;
+/// Clients of one record.
+pub const CLIENTS_MAX: usize = 100;
+/// Participants of a conversation of several people.
+pub const PARTICIPANTS_MAX: usize = 10;
+/// Conversations that one record takes part in.
+pub const CONVERSATIONS_MAX: usize = 1_000;
+/// Messages of a conversation.
+pub const MESSAGES_MAX: i64 = 30_000;
+/// Integrations of a workspace.
+pub const INTEGRATIONS_MAX: usize = 1_000;
+/// Keys of programs: of the workspace, and of each integration.
+pub const APP_KEYS_MAX: usize = 10;
+/// Characters of a text that is sent over a channel.
+pub const MESSAGE_CHARS_MAX: usize = 4_096;
+/// Bytes of a flat JSON object of somebody's own.
+pub const METADATA_BYTES_MAX: usize = 4_096;
+/// How long what a provider told is remembered, so that a repetition is known.
+pub const INBOUND_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// How long a client stays pending where nothing else is configured.
+pub const PENDING_LIFE_MS: i64 = 7 * 24 * 3_600 * 1_000;

@@ -27,6 +27,8 @@ pub enum OutboxKind {
     Mail,
     /// By HTTP, to a webhook.
     Webhook,
+    /// By HTTP, to a provider of a channel and through it to a person.
+    Channel,
 }
 
 impl OutboxKind {
@@ -34,6 +36,7 @@ impl OutboxKind {
         match self {
             OutboxKind::Mail => "mail",
             OutboxKind::Webhook => "webhook",
+            OutboxKind::Channel => "channel",
         }
     }
 }
@@ -96,6 +99,20 @@ impl MailClaim {
     pub fn attempt(&self) -> i64 {
         self.claim.attempts
     }
+}
+
+/// How often something is tried, and how long the first wait is; each further one is twice as long, an hour at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    pub attempts_max: i64,
+    pub first_ms: i64,
+}
+
+impl Retry {
+    pub const USUAL: Retry = Retry {
+        attempts_max: limits::ATTEMPTS_MAX,
+        first_ms: limits::RETRY_FIRST_MS,
+    };
 }
 
 /// Why an item was not taken; the text is for administrators.
@@ -193,9 +210,10 @@ fn view(item: OutboxItem, content: &Content) -> OutboxView {
 
 /// How long to wait after an attempt that failed: doubling, capped, and up to a quarter more or less, so that what failed
 /// together is not tried together again.
-fn back_off_ms(attempts: i64, random: u16) -> i64 {
+fn back_off_ms(retry: Retry, attempts: i64, random: u16) -> i64 {
     let doublings = u32::try_from(attempts.clamp(1, 32) - 1).unwrap_or_default();
-    let delay = limits::RETRY_FIRST_MS
+    let delay = retry
+        .first_ms
         .saturating_mul(1 << doublings)
         .min(limits::RETRY_MS_MAX);
     delay * 3 / 4 + delay / 2 * i64::from(random) / i64::from(u16::MAX)
@@ -352,7 +370,8 @@ impl Domain {
         mail: &MailClaim,
         outcome: std::result::Result<(), SendError>,
     ) -> Result<bool> {
-        self.finish(&mail.claim, outcome, &mail.to).await
+        self.finish(&mail.claim, outcome, &mail.to, Retry::USUAL)
+            .await
     }
 
     /// Notes how an attempt went; what is kept of the reason does not name the recipient.
@@ -361,6 +380,7 @@ impl Domain {
         claim: &OutboxClaim,
         outcome: std::result::Result<(), SendError>,
         recipient: &str,
+        retry: Retry,
     ) -> Result<bool> {
         let now = self.now_ms();
         let end = match outcome {
@@ -368,7 +388,7 @@ impl Domain {
             Err(SendError::Permanent(error)) => OutboxEnd::Dead {
                 error: kept_error(&error, recipient),
             },
-            Err(SendError::Transient(error)) if claim.attempts >= limits::ATTEMPTS_MAX => {
+            Err(SendError::Transient(error)) if claim.attempts >= retry.attempts_max => {
                 OutboxEnd::Dead {
                     error: kept_error(&error, recipient),
                 }
@@ -377,7 +397,7 @@ impl Domain {
                 // Not the seeded source: what a demo draws must not depend on what it sends.
                 let random = u16::from_le_bytes(Random::system().bytes()?);
                 OutboxEnd::Again {
-                    next_attempt: now + back_off_ms(claim.attempts, random),
+                    next_attempt: now + back_off_ms(retry, claim.attempts, random),
                     error: kept_error(&error, recipient),
                 }
             }
@@ -421,7 +441,8 @@ mod tests {
 
     #[test]
     fn attempts_move_apart_up_to_an_hour() {
-        let bounds = |attempts| (back_off_ms(attempts, 0), back_off_ms(attempts, u16::MAX));
+        let wait = |attempts, random| back_off_ms(Retry::USUAL, attempts, random);
+        let bounds = |attempts| (wait(attempts, 0), wait(attempts, u16::MAX));
         assert_eq!(bounds(1), (22_500, 37_500));
         assert_eq!(bounds(2), (45_000, 75_000));
         assert_eq!(bounds(7), (1_440_000, 2_400_000));

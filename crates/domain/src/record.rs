@@ -97,6 +97,8 @@ pub struct RecordNew {
     pub starts: Option<String>,
     pub ends: Option<String>,
     pub profile: String,
+    /// Whether the address may be that of other records of the source too.
+    pub shares_email: bool,
 }
 
 /// What to change of a record; what is absent stays, and `Some(None)` clears.
@@ -111,6 +113,8 @@ pub struct RecordChange {
     pub ends: Option<Option<String>>,
     /// A JSON object whose fields replace those of the same names; null takes one away.
     pub profile: Option<String>,
+    /// Whether the address may be that of other records of the source too.
+    pub shares_email: bool,
 }
 
 /// Which record of a source.
@@ -236,7 +240,12 @@ pub(crate) fn lookup(
 
 /// Fails where another record of the source has the reference or the address, or where the reference reads as an id. What the
 /// record has already stays its own.
-fn free(sql: &mut dyn Sql, row: &RecordRow, before: Option<&RecordRow>) -> Result<()> {
+fn free(
+    sql: &mut dyn Sql,
+    row: &RecordRow,
+    before: Option<&RecordRow>,
+    shares_email: bool,
+) -> Result<()> {
     let had_reference = before.is_some_and(|before| before.reference == row.reference);
     let had_email = before.is_some_and(|before| before.email == row.email);
     if let Some(reference) = row.reference.as_ref().filter(|_| !had_reference) {
@@ -251,6 +260,9 @@ fn free(sql: &mut dyn Sql, row: &RecordRow, before: Option<&RecordRow>) -> Resul
         if other.is_some_and(|other| other.id != row.id) {
             return Err(taken("reference", "Another record has this reference."));
         }
+        if shares_email {
+            return Ok(());
+        }
         // A name must not mean two people.
         let other = store::record_by_email(sql, &row.source, &email_key(reference))?;
         if other.is_some_and(|other| other.id != row.id) {
@@ -263,7 +275,7 @@ fn free(sql: &mut dyn Sql, row: &RecordRow, before: Option<&RecordRow>) -> Resul
     let (Some(email), Some(key)) = (&row.email, &row.email_key) else {
         return Ok(());
     };
-    if had_email {
+    if had_email || shares_email {
         return Ok(());
     }
     let other = store::record_by_email(sql, &row.source, key)?;
@@ -338,6 +350,7 @@ impl Domain {
         context.caller.need(Scope::PeopleWrite)?;
         context.caller.need_every_structure()?;
         valid_source(source)?;
+        let shares_email = new.shares_email;
         let row = checked(RecordRow {
             reference: new.reference,
             email: new.email,
@@ -352,7 +365,7 @@ impl Domain {
         let batch = self.record_batch(&context.caller, &row).await?;
         self.command(context, "record_create", batch.weight(), move |tx| {
             let mut row = row.clone();
-            free(tx, &row, None)?;
+            free(tx, &row, None, shares_email)?;
             let (people, _) = resolve_or_make(tx, &batch)?;
             row.person = people
                 .iter()
@@ -468,7 +481,7 @@ impl Domain {
         self.command(context, "record_update", 2, move |tx| {
             let before = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
             let mut row = checked(changed(before.clone(), &change)?)?;
-            free(tx, &row, Some(&before))?;
+            free(tx, &row, Some(&before), change.shares_email)?;
             row.ended = has_ended(&row, &day(tx.meta().time));
             if row == before {
                 return Ok(Verdict::Done(of(row)));

@@ -49,6 +49,8 @@ pub struct Options {
     pub providers: Vec<IdentityProvider>,
     /// Reaches other servers.
     pub outbound: Arc<dyn Outbound>,
+    /// How long a client may stay pending.
+    pub pending_life_ms: i64,
 }
 
 impl Options {
@@ -62,6 +64,7 @@ impl Options {
             public_url: "http://127.0.0.1:8080".into(),
             providers: Vec::new(),
             outbound: Arc::new(OutboundRefused),
+            pending_life_ms: limits::PENDING_LIFE_MS,
         }
     }
 }

@@ -494,6 +494,7 @@ pub(crate) fn account_caller(
         scopes: Scopes::new(&scopes),
         portfolio: Portfolio::Every,
         account: Some(account),
+        integration: None,
         session,
         permissions,
         operator: Some(operator),

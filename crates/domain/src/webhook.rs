@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Field, Result},
     event::{Event, EventKind},
     limits,
-    outbox::{OutboxKind, SendError},
+    outbox::{OutboxKind, Retry, SendError},
     random::Random,
     service::Domain,
 };
@@ -35,6 +35,46 @@ pub struct WebhookNew {
     pub events: Vec<EventKind>,
     /// Made up where there is none.
     pub secret: Option<String>,
+    /// The integration that it is to belong to; the caller's own where it has one.
+    pub integration: Option<i64>,
+    pub detail: Detail,
+}
+
+/// How much a webhook is told, where its protocol knows such degrees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The whole record of the person that an event is about.
+    pub record: bool,
+    /// The whole client that a message came from.
+    pub client: bool,
+}
+
+impl Detail {
+    fn bits(self) -> i64 {
+        i64::from(self.record) | i64::from(self.client) << 1
+    }
+
+    fn of(bits: i64) -> Detail {
+        Detail {
+            record: bits & 1 != 0,
+            client: bits & 2 != 0,
+        }
+    }
+}
+
+/// What to change of a webhook; what is absent stays.
+#[derive(Clone, Default)]
+pub struct WebhookChange {
+    pub url: Option<String>,
+    pub events: Option<Vec<EventKind>>,
+    pub detail_record: Option<bool>,
+    pub detail_client: Option<bool>,
+}
+
+impl fmt::Debug for WebhookChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookChange(***)")
+    }
 }
 
 impl fmt::Debug for WebhookNew {
@@ -49,8 +89,10 @@ pub struct Webhook {
     pub id: i64,
     pub dialect: String,
     pub url: String,
-    /// What it wants; empty means everything.
+    /// What it wants; empty means everything that its protocol tells of.
     pub events: Vec<EventKind>,
+    pub integration: Option<i64>,
+    pub detail: Detail,
     /// Milliseconds since the Unix epoch.
     pub created: i64,
     pub updated: i64,
@@ -65,6 +107,9 @@ pub struct WebhookClaim {
     /// Newest first: two while one follows the other.
     pub secrets: Vec<String>,
     pub event: Event,
+    pub detail: Detail,
+    /// The usual one, unless the webhook's protocol says otherwise.
+    pub retry: Retry,
 }
 
 impl WebhookClaim {
@@ -133,11 +178,18 @@ impl Listener {
     }
 }
 
-/// The webhooks that want to know of this kind of event.
-pub(crate) fn listening(tx: &mut Tx<'_, '_>, kind: EventKind) -> Result<Vec<Listener>> {
+/// The webhooks that want to know of this kind of event; where it is about a record, of which source that is.
+pub(crate) fn listening(
+    tx: &mut Tx<'_, '_>,
+    kind: EventKind,
+    source: Option<&str>,
+) -> Result<Vec<Listener>> {
     let all = store::webhooks_listening(tx)?.into_iter();
-    let wanting = all.filter(|(_, _, events)| wants(events, kind.as_str()));
-    Ok(wanting.map(|(id, url, _)| listener(id, &url)).collect())
+    let wanting = all.filter(|one| {
+        let told = one.dialect == NATIVE || source.is_none_or(|source| source == one.dialect);
+        told && wants(&one.dialect, &one.events, kind)
+    });
+    Ok(wanting.map(|one| listener(one.id, &one.url)).collect())
 }
 
 fn listener(id: i64, url: &str) -> Listener {
@@ -145,9 +197,13 @@ fn listener(id: i64, url: &str) -> Listener {
     Listener { id, host }
 }
 
-/// Whether a webhook of these space-separated kinds wants this one.
-fn wants(events: &str, kind: &str) -> bool {
-    events.is_empty() || events.split(' ').any(|wanted| wanted == kind)
+/// Whether a webhook of these space-separated kinds wants this one. Of a protocol other than the native one, no kinds are
+/// those of audiences: what there was when it was made.
+fn wants(dialect: &str, events: &str, kind: EventKind) -> bool {
+    if events.is_empty() {
+        return dialect == NATIVE || kind.is_of_audiences();
+    }
+    events.split(' ').any(|wanted| wanted == kind.as_str())
 }
 
 /// The host of an absolute http or https URL, in lower case; nothing where it is none, or names a user. Stricter than
@@ -236,6 +292,8 @@ fn view(row: WebhookRow) -> Webhook {
         dialect: row.dialect,
         url: row.url,
         events: row.events.split(' ').filter_map(EventKind::parse).collect(),
+        integration: row.integration,
+        detail: Detail::of(row.detail),
         created: row.created,
         updated: row.updated,
     }
@@ -258,8 +316,22 @@ fn room(tx: &mut Tx<'_, '_>) -> Result<()> {
     }))
 }
 
-fn of_dialect(row: Option<WebhookRow>, dialect: Option<&str>) -> Result<WebhookRow> {
+/// The kinds as they are kept: in their own order, each once.
+fn kept(wanted: &[EventKind]) -> String {
+    let kinds = EventKind::ALL.into_iter();
+    let wanted = kinds.filter(|kind| wanted.contains(kind));
+    let wanted: Vec<&str> = wanted.map(EventKind::as_str).collect();
+    wanted.join(" ")
+}
+
+/// A webhook of this dialect, if one is named, and of the caller's integration, if it has one.
+fn of_integration(
+    row: Option<WebhookRow>,
+    dialect: Option<&str>,
+    integration: Option<i64>,
+) -> Result<WebhookRow> {
     row.filter(|row| dialect.is_none_or(|dialect| row.dialect == dialect))
+        .filter(|row| integration.is_none() || row.integration == integration)
         .ok_or(Error::NotFound(NOUN))
 }
 
@@ -277,11 +349,9 @@ impl Domain {
             Some(secret) => valid_secret(&new.dialect, secret)?,
             None => generated(self.random())?,
         };
-        // In the order of the kinds, each once.
-        let wanted = EventKind::ALL.into_iter();
-        let wanted = wanted.filter(|kind| new.events.contains(kind));
-        let wanted: Vec<&str> = wanted.map(EventKind::as_str).collect();
-        let (dialect, events) = (new.dialect, wanted.join(" "));
+        let (dialect, events) = (new.dialect, kept(&new.events));
+        let integration = context.caller.integration.or(new.integration);
+        let detail = new.detail.bits();
         let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
         self.command(context, "webhook_create", 1, move |tx| {
             room(tx)?;
@@ -293,6 +363,8 @@ impl Domain {
                 events: events.clone(),
                 secret: sealer.seal(&seal_context(workspace, id), secret.as_bytes())?,
                 old: None,
+                integration,
+                detail,
                 created: tx.meta().time,
                 updated: tx.meta().time,
             };
@@ -316,10 +388,13 @@ impl Domain {
             dialect.map(str::to_owned),
             limit.clamp(1, limits::PAGE_ITEMS_MAX),
         );
+        let own = caller.integration;
         self.store()
             .read(caller.workspace, move |read| {
                 let page = store::webhook_page(read, dialect.as_deref(), after, limit as i64)?;
-                Ok(page.into_iter().map(view).collect())
+                let page = page.into_iter();
+                let page = page.filter(|row| own.is_none() || row.integration == own);
+                Ok(page.map(view).collect())
             })
             .await
     }
@@ -327,11 +402,46 @@ impl Domain {
     /// Needs the scope webhooks and every structure.
     pub async fn webhook_get(&self, caller: &Caller, id: i64) -> Result<Webhook> {
         need(caller)?;
+        let own = caller.integration;
         self.store()
             .read(caller.workspace, move |read| {
-                of_dialect(store::webhook_get(read, id)?, None).map(view)
+                of_integration(store::webhook_get(read, id)?, None, own).map(view)
             })
             .await
+    }
+
+    /// Changes where a webhook of a dialect is told, and of what. Needs the scope webhooks and every structure.
+    pub async fn webhook_update(
+        &self,
+        context: &Context,
+        dialect: &str,
+        id: i64,
+        change: WebhookChange,
+    ) -> Result<Webhook> {
+        need(&context.caller)?;
+        let url = change.url.as_deref().map(valid_url).transpose()?;
+        let events = change.events.as_deref().map(kept);
+        let (dialect, own) = (dialect.to_owned(), context.caller.integration);
+        self.command(context, "webhook_update", 1, move |tx| {
+            let row = store::webhook_get(tx, id)?;
+            let mut row = of_integration(row, Some(&dialect), own)?;
+            let before = row.clone();
+            let detail = Detail::of(row.detail);
+            row.detail = Detail {
+                record: change.detail_record.unwrap_or(detail.record),
+                client: change.detail_client.unwrap_or(detail.client),
+            }
+            .bits();
+            row.url = url.clone().unwrap_or(row.url);
+            row.events = events.clone().unwrap_or(row.events);
+            if row != before {
+                row.updated = tx.meta().time;
+                store::webhook_update(tx, &row)?;
+                store::activity_insert(tx, Some(id), "")?;
+            }
+            Ok(Verdict::Done(view(row)))
+        })
+        .await
     }
 
     /// Deletes a webhook; what still waits to be sent to it is given up when its turn comes. Needs the scope webhooks and
@@ -343,9 +453,9 @@ impl Domain {
         id: i64,
     ) -> Result<()> {
         need(&context.caller)?;
-        let dialect = dialect.map(str::to_owned);
+        let (dialect, own) = (dialect.map(str::to_owned), context.caller.integration);
         self.command(context, "webhook_delete", 1, move |tx| {
-            of_dialect(store::webhook_get(tx, id)?, dialect.as_deref())?;
+            of_integration(store::webhook_get(tx, id)?, dialect.as_deref(), own)?;
             store::webhook_delete(tx, id)?;
             store::activity_insert(tx, Some(id), "")?;
             Ok(Verdict::Done(()))
@@ -359,8 +469,9 @@ impl Domain {
         need(&context.caller)?;
         let secret = generated(self.random())?;
         let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        let own = context.caller.integration;
         self.command(context, "webhook_rotate", 1, move |tx| {
-            of_dialect(store::webhook_get(tx, id)?, None)?;
+            of_integration(store::webhook_get(tx, id)?, None, own)?;
             let sealed = sealer.seal(&seal_context(workspace, id), secret.as_bytes())?;
             let old_until = tx.meta().time + limits::WEBHOOK_OLD_SECRET_MS;
             store::webhook_rotate(tx, id, &sealed, old_until)?;
@@ -375,17 +486,19 @@ impl Domain {
     /// the scope webhooks and every structure.
     pub async fn webhook_replay(&self, context: &Context, id: i64, since_ms: i64) -> Result<u64> {
         need(&context.caller)?;
+        let own = context.caller.integration;
         self.command(context, "webhook_replay", 1, move |tx| {
-            let row = of_dialect(store::webhook_get(tx, id)?, None)?;
+            let row = of_integration(store::webhook_get(tx, id)?, None, own)?;
             let listener = listener(id, &row.url);
             let (mut queued, mut after) = (0, 0);
             while queued < limits::EVENTS_REPLAYED_MAX {
                 let page = store::event_page(tx, since_ms, after, limits::PAGE_ITEMS_MAX as i64)?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
-                let wanted = page.iter().filter(|event| wants(&row.events, &event.kind));
-                let wanted =
-                    wanted.filter_map(|event| Some((event.id, EventKind::parse(&event.kind)?)));
+                let known = page.iter();
+                let known =
+                    known.filter_map(|event| Some((event.id, EventKind::parse(&event.kind)?)));
+                let wanted = known.filter(|(_, kind)| wants(&row.dialect, &row.events, *kind));
                 let room = usize::try_from(limits::EVENTS_REPLAYED_MAX - queued).unwrap_or(0);
                 for (event, kind) in wanted.take(room) {
                     listener.queue(tx, kind, event)?;
@@ -423,10 +536,12 @@ impl Domain {
         claim: &OutboxClaim,
     ) -> Result<(Option<WebhookRow>, Option<Event>)> {
         let notice = Notice::read(&claim.payload)?;
+        let (sealer, workspace) = (self.store().sealer().clone(), claim.workspace);
         let rows = move |read: &mut store::Read<'_>| {
             let webhook = store::webhook_get(read, notice.webhook)?;
             let event: Option<EventRow> = store::event_get(read, notice.event)?;
-            Ok((webhook, event.map(Event::of).transpose()?))
+            let event = event.map(|row| Event::of(&sealer, workspace, row));
+            Ok((webhook, event.transpose()?))
         };
         self.store().read(claim.workspace, rows).await
     }
@@ -450,6 +565,8 @@ impl Domain {
             url: webhook.url,
             dialect: webhook.dialect,
             event,
+            detail: Detail::of(webhook.detail),
+            retry: Retry::USUAL,
         })
     }
 
@@ -459,7 +576,8 @@ impl Domain {
         delivery: &WebhookClaim,
         outcome: std::result::Result<(), SendError>,
     ) -> Result<bool> {
-        self.finish(&delivery.claim, outcome, &delivery.url).await
+        self.finish(&delivery.claim, outcome, &delivery.url, delivery.retry)
+            .await
     }
 
     /// Forgets events and deliveries that are too old to be told, and secrets that sign no more; called now and then.
@@ -541,6 +659,8 @@ mod tests {
             url: "https://example.org/canary".into(),
             events: Vec::new(),
             secret: Some("canary".into()),
+            integration: None,
+            detail: Detail::default(),
         };
         assert!(!format!("{new:?}").contains("canary"));
     }

@@ -103,6 +103,7 @@ impl Domain {
             scopes: Scope::Admin.as_str().into(),
             structures: None,
             expires: None,
+            keep_secret: false,
         };
         self.credential_create(&inside, new, &[NATIVE]).await
     }

@@ -183,6 +183,7 @@ async fn credentials(
         scopes: String::new(),
         structures: Some(vec![advertiser]),
         expires: None,
+        keep_secret: false,
     };
     let criteo = domain
         .credential_create(context, new, dialects::DIALECTS)

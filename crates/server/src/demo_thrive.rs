@@ -85,6 +85,7 @@ async fn client(domain: &Domain, context: &Context) -> Result<Thrive> {
         scopes: String::new(),
         structures: None,
         expires: None,
+        keep_secret: false,
     });
     let made = domain
         .credential_create(context, new, dialects::DIALECTS)

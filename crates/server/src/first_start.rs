@@ -34,6 +34,7 @@ pub async fn administrator(domain: &Domain, workspace: &Workspace) -> Result<Cre
         scopes: SCOPES.into(),
         structures: None,
         expires: None,
+        keep_secret: false,
     };
     Ok(domain
         .credential_create(&context, new, dialects::DIALECTS)

@@ -103,6 +103,7 @@ pub async fn start_domain(
         public_url,
         providers: config.providers.clone(),
         outbound: Arc::new(HttpClient::new(config.outbound_allow.clone())),
+        pending_life_ms: domain::limits::PENDING_LIFE_MS,
     };
     Ok(Domain::start(store, options).await?)
 }

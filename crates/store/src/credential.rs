@@ -34,6 +34,10 @@ pub struct Credential {
     pub account: Option<i64>,
     /// Of an account's credential: what it may do, as space-separated names; nothing where all that the account may.
     pub permissions: Option<String>,
+    /// The secret itself, sealed, where its protocol needs it to check signatures.
+    pub sealed_secret: Option<Vec<u8>>,
+    /// The integration that it belongs to.
+    pub integration: Option<i64>,
 }
 
 /// Whose an API token is.
@@ -59,25 +63,30 @@ impl std::fmt::Debug for SigningKey {
 }
 
 const INSERT: &str = "INSERT INTO credential (workspace_id, id, dialect, name, prefix, secret_hash, scopes, \
-     every_structure, created, expires, last_used, revoked, account_id, permissions) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, $11, $12)";
+     every_structure, created, expires, last_used, revoked, account_id, permissions, \
+     sealed_secret, integration_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, $11, $12, $13, $14)";
 const STRUCTURE_INSERT: &str = "INSERT INTO credential_structure (workspace_id, credential_id, structure_id) \
      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const LOOKUP_INSERT: &str =
     "INSERT INTO token_lookup (hash, workspace_id, credential_id) VALUES ($1, $2, $3)";
 const LOOKUP: &str = "SELECT workspace_id, credential_id FROM token_lookup WHERE hash = $1";
 const GET: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
-     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 AND id = $2";
+     last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 AND id = $2";
 const PAGE: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
-     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+     last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const PAGE_OF: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
-     last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 \
      AND account_id = $2 AND id > $3 ORDER BY id LIMIT $4";
 const PAGE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
-     expires, last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     expires, last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 \
      AND account_id IS NOT NULL AND id > $2 ORDER BY id LIMIT $3";
 const SLICE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
-     expires, last_used, revoked, account_id, permissions, revoked_reason FROM credential WHERE workspace_id = $1 \
+     expires, last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 \
      AND account_id IS NOT NULL ORDER BY id LIMIT $2 OFFSET $3";
 const COUNT_OF_ACCOUNTS: &str =
     "SELECT COUNT(*) FROM credential WHERE workspace_id = $1 AND account_id IS NOT NULL";
@@ -144,6 +153,8 @@ fn of(sql: &mut dyn Sql, mut row: Row) -> Result<Credential, Error> {
         account: row.optional_int(11)?,
         permissions: row.optional_text(12)?,
         revoked_reason: row.optional_text(13)?,
+        sealed_secret: row.optional_bytes(14)?,
+        integration: row.optional_int(15)?,
     })
 }
 
@@ -163,6 +174,8 @@ pub fn credential_insert(tx: &mut Tx<'_, '_>, credential: &Credential) -> Result
         credential.expires.into(),
         credential.account.into(),
         credential.permissions.as_ref().into(),
+        credential.sealed_secret.as_deref().into(),
+        credential.integration.into(),
     ];
     tx.query(INSERT, &params)?;
     for &structure in &credential.structures {

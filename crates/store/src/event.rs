@@ -20,7 +20,7 @@ pub struct EventRow {
     /// Who did it: an account or a credential; 0 is the server itself.
     pub actor: i64,
     pub request_id: String,
-    /// What the domain says of it, as JSON.
+    /// What the domain says of it: JSON, sealed where it names a person.
     pub data: Vec<u8>,
 }
 
@@ -47,9 +47,10 @@ fn of(mut row: Row) -> Result<EventRow, Error> {
     })
 }
 
-/// Notes what the command does; time, actor and request are the command's own. Answers the event's id.
-pub fn event_insert(tx: &mut Tx<'_, '_>, kind: &str, data: &[u8]) -> Result<i64, Error> {
-    let (id, meta) = (tx.next_id(), tx.meta().clone());
+/// Notes what the command does; time, actor and request are the command's own. The caller draws the id, since it
+/// belongs into the seal's context.
+pub fn event_insert(tx: &mut Tx<'_, '_>, id: i64, kind: &str, data: &[u8]) -> Result<(), Error> {
+    let meta = tx.meta().clone();
     let params = [
         tx.workspace().into(),
         id.into(),
@@ -59,8 +60,7 @@ pub fn event_insert(tx: &mut Tx<'_, '_>, kind: &str, data: &[u8]) -> Result<i64,
         (&meta.request_id).into(),
         data.into(),
     ];
-    tx.query(INSERT, &params)?;
-    Ok(id)
+    tx.query(INSERT, &params).map(drop)
 }
 
 pub fn event_get(sql: &mut dyn Sql, id: i64) -> Result<Option<EventRow>, Error> {

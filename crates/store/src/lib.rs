@@ -114,8 +114,9 @@ pub use value::Sql;
 pub use verify::{VerifyReport, verify};
 pub use view::View;
 pub use webhook::{
-    WebhookRow, webhook_delete, webhook_get, webhook_insert, webhook_page, webhook_rotate,
-    webhook_secrets_sweep, webhooks_count, webhooks_listening,
+    WebhookListening, WebhookRow, webhook_delete, webhook_get, webhook_insert, webhook_page,
+    webhook_rotate, webhook_secrets_sweep, webhook_update, webhooks_count, webhooks_delete_of,
+    webhooks_listening,
 };
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS, CHANNELS];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -74,7 +74,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "credential",
         "workspace_id, id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, last_used, \
-         revoked, account_id, permissions, revoked_reason",
+         revoked, account_id, permissions, revoked_reason, sealed_secret, integration_id",
         "workspace_id, id",
     ),
     (
@@ -177,13 +177,55 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "webhook",
-        "workspace_id, id, dialect, url, events, secret, old_secret, old_until, created, updated",
+        "workspace_id, id, dialect, url, events, secret, old_secret, old_until, created, updated, integration_id, detail",
         "workspace_id, id",
     ),
     (
         "event",
         "workspace_id, id, kind, time, actor, request_id, data",
         "workspace_id, id",
+    ),
+    (
+        "integration",
+        "workspace_id, id, kind, display_name, fields, secrets, status, hook_token, created, updated",
+        "workspace_id, id",
+    ),
+    (
+        "integration_hook",
+        "hash, workspace_id, integration_id",
+        "hash",
+    ),
+    (
+        "client",
+        "workspace_id, id, record_id, person, kind, integration_id, address_key, detail, status, confirmation, \
+         conversation_id, is_primary, last_seen, linked_at, expires, created, updated",
+        "workspace_id, id",
+    ),
+    (
+        "channel_block",
+        "workspace_id, integration_id, address_key, created",
+        "workspace_id, integration_id, address_key",
+    ),
+    (
+        "inbound_seen",
+        "workspace_id, hash, time",
+        "workspace_id, hash",
+    ),
+    (
+        "conversation",
+        "workspace_id, id, source, kind, display_name, description, icon_url, metadata, is_default, \
+         business_last_read, last_updated, messages, created, updated",
+        "workspace_id, id",
+    ),
+    (
+        "participant",
+        "workspace_id, conversation_id, id, record_id, unread, last_read, clients, created",
+        "workspace_id, conversation_id, id",
+    ),
+    (
+        "message",
+        "workspace_id, conversation_id, id, author_record, body, created",
+        "workspace_id, conversation_id, id",
     ),
 ];
 
@@ -358,6 +400,54 @@ CREATE TABLE event (
 CREATE INDEX event_time ON event (workspace_id, time, id);
 DROP INDEX outbox_due;
 CREATE INDEX outbox_kind_due ON outbox (kind, state, next_attempt)";
+
+/// Channels: integrations with what reaches a provider, clients (a person's addresses), conversations and what was said in
+/// them. What names or quotes a person is sealed. A credential whose protocol signs with its secret keeps that sealed too.
+/// An e-mail address may now be that of several records of one source; which sources allow it is the domain's rule.
+const CHANNELS: &str = "
+ALTER TABLE credential ADD COLUMN sealed_secret {bytes};
+ALTER TABLE credential ADD COLUMN integration_id {i64};
+CREATE INDEX credential_integration ON credential (workspace_id, dialect, integration_id, id);
+ALTER TABLE webhook ADD COLUMN integration_id {i64};
+ALTER TABLE webhook ADD COLUMN detail {i64} NOT NULL DEFAULT 0;
+DROP INDEX record_email;
+CREATE INDEX record_email ON record (workspace_id, source, email_key);
+CREATE TABLE integration (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, kind {text} NOT NULL, display_name {text}, fields {text} NOT NULL,
+  secrets {bytes} NOT NULL, status {text} NOT NULL, hook_token {bytes} NOT NULL, created {i64} NOT NULL,
+  updated {i64} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE TABLE integration_hook (
+  hash {bytes} NOT NULL PRIMARY KEY, workspace_id {i64} NOT NULL, integration_id {i64} NOT NULL){end};
+CREATE TABLE client (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, record_id {i64} NOT NULL, person {i64} NOT NULL, kind {text} NOT NULL,
+  integration_id {i64}, address_key {bytes}, detail {bytes} NOT NULL, status {text} NOT NULL, confirmation {text},
+  conversation_id {i64}, is_primary {i64} NOT NULL, last_seen {i64}, linked_at {i64}, expires {i64},
+  created {i64} NOT NULL, updated {i64} NOT NULL, PRIMARY KEY (workspace_id, id)){end};
+CREATE INDEX client_record ON client (workspace_id, record_id, id);
+CREATE INDEX client_address ON client (workspace_id, integration_id, address_key, id);
+CREATE UNIQUE INDEX client_linked ON client (workspace_id, integration_id, address_key)
+  WHERE status IN ('active', 'blocked');
+CREATE INDEX client_expires ON client (workspace_id, expires) WHERE expires IS NOT NULL;
+CREATE INDEX client_person ON client (workspace_id, kind, person) WHERE status = 'active';
+CREATE TABLE channel_block (
+  workspace_id {i64} NOT NULL, integration_id {i64} NOT NULL, address_key {bytes} NOT NULL, created {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, integration_id, address_key)){end};
+CREATE TABLE inbound_seen (
+  workspace_id {i64} NOT NULL, hash {bytes} NOT NULL, time {i64} NOT NULL, PRIMARY KEY (workspace_id, hash)){end};
+CREATE INDEX inbound_seen_time ON inbound_seen (workspace_id, time);
+CREATE TABLE conversation (
+  workspace_id {i64} NOT NULL, id {i64} NOT NULL, source {text} NOT NULL, kind {text} NOT NULL, display_name {text},
+  description {text}, icon_url {text}, metadata {text} NOT NULL, is_default {i64} NOT NULL, business_last_read {i64},
+  last_updated {i64}, messages {i64} NOT NULL, created {i64} NOT NULL, updated {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, id)){end};
+CREATE TABLE participant (
+  workspace_id {i64} NOT NULL, conversation_id {i64} NOT NULL, id {i64} NOT NULL, record_id {i64} NOT NULL,
+  unread {i64} NOT NULL, last_read {i64}, clients {text} NOT NULL, created {i64} NOT NULL,
+  PRIMARY KEY (workspace_id, conversation_id, id)){end};
+CREATE UNIQUE INDEX participant_record ON participant (workspace_id, record_id, conversation_id);
+CREATE TABLE message (
+  workspace_id {i64} NOT NULL, conversation_id {i64} NOT NULL, id {i64} NOT NULL, author_record {i64},
+  body {bytes} NOT NULL, created {i64} NOT NULL, PRIMARY KEY (workspace_id, conversation_id, id)){end}";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

@@ -21,22 +21,32 @@ pub struct WebhookRow {
     pub secret: Vec<u8>,
     /// The secret before, sealed, and until when it signs too.
     pub old: Option<(Vec<u8>, i64)>,
+    /// The integration that it belongs to.
+    pub integration: Option<i64>,
+    /// Bits of how much it is told, as the domain numbers them.
+    pub detail: i64,
     pub created: i64,
     pub updated: i64,
 }
 
 const INSERT: &str = "INSERT INTO webhook (workspace_id, id, dialect, url, events, secret, old_secret, old_until, \
-     created, updated) VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL, $7, $7)";
-const GET: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated FROM webhook \
+     created, updated, integration_id, detail) VALUES ($1, $2, $3, $4, $5, $6, NULL, NULL, $7, $7, $8, $9)";
+const GET: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated, integration_id, \
+     detail FROM webhook \
      WHERE workspace_id = $1 AND id = $2";
-const PAGE: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated FROM webhook \
+const PAGE: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated, integration_id, \
+     detail FROM webhook \
      WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-const PAGE_OF_DIALECT: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated \
-     FROM webhook WHERE workspace_id = $1 AND id > $2 AND dialect = $4 ORDER BY id LIMIT $3";
-const LISTENING: &str = "SELECT id, url, events FROM webhook WHERE workspace_id = $1 ORDER BY id";
+const PAGE_OF_DIALECT: &str = "SELECT id, dialect, url, events, secret, old_secret, old_until, created, updated, \
+     integration_id, detail FROM webhook WHERE workspace_id = $1 AND id > $2 AND dialect = $4 ORDER BY id LIMIT $3";
+const LISTENING: &str =
+    "SELECT id, url, events, dialect FROM webhook WHERE workspace_id = $1 ORDER BY id";
 const COUNT: &str = "SELECT count(*) FROM webhook WHERE workspace_id = $1";
 const ROTATE: &str = "UPDATE webhook SET old_secret = secret, old_until = $4, secret = $3, updated = $5 \
      WHERE workspace_id = $1 AND id = $2";
+const UPDATE: &str = "UPDATE webhook SET url = $3, events = $4, detail = $5, updated = $6 \
+     WHERE workspace_id = $1 AND id = $2";
+const DELETE_OF: &str = "DELETE FROM webhook WHERE workspace_id = $1 AND integration_id = $2";
 const DELETE: &str = "DELETE FROM webhook WHERE workspace_id = $1 AND id = $2";
 const OLD: &str = "SELECT id FROM webhook WHERE workspace_id = $1 AND old_until < $2 LIMIT 1";
 const SWEEP: &str = "UPDATE webhook SET old_secret = NULL, old_until = NULL WHERE workspace_id = $1 AND old_until < $2";
@@ -50,6 +60,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     LISTENING,
     COUNT,
     ROTATE,
+    UPDATE,
+    DELETE_OF,
     DELETE,
     OLD,
     SWEEP,
@@ -67,6 +79,8 @@ fn of(mut row: Row) -> Result<WebhookRow, Error> {
         old: old.zip(until),
         created: row.int(7)?,
         updated: row.int(8)?,
+        integration: row.optional_int(9)?,
+        detail: row.int(10)?,
     })
 }
 
@@ -80,6 +94,8 @@ pub fn webhook_insert(tx: &mut Tx<'_, '_>, webhook: &WebhookRow) -> Result<(), E
         (&webhook.events).into(),
         (&webhook.secret).into(),
         webhook.created.into(),
+        webhook.integration.into(),
+        webhook.detail.into(),
     ];
     tx.query(INSERT, &params).map(drop)
 }
@@ -106,12 +122,46 @@ pub fn webhook_page(
     rows?.into_iter().map(of).collect()
 }
 
-/// Id, URL and wanted kinds of every webhook: what a command asks before it tells of anything.
-pub fn webhooks_listening(sql: &mut dyn Sql) -> Result<Vec<(i64, String, String)>, Error> {
+/// A webhook as a command asks for it before it tells of anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookListening {
+    pub id: i64,
+    pub url: String,
+    pub events: String,
+    pub dialect: String,
+}
+
+pub fn webhooks_listening(sql: &mut dyn Sql) -> Result<Vec<WebhookListening>, Error> {
     let rows = sql.query(LISTENING, &[sql.workspace().into()])?;
     rows.into_iter()
-        .map(|mut row| Ok((row.int(0)?, row.text(1)?, row.text(2)?)))
+        .map(|mut row| {
+            Ok(WebhookListening {
+                id: row.int(0)?,
+                url: row.text(1)?,
+                events: row.text(2)?,
+                dialect: row.text(3)?,
+            })
+        })
         .collect()
+}
+
+/// Writes what it is told and where.
+pub fn webhook_update(tx: &mut Tx<'_, '_>, webhook: &WebhookRow) -> Result<(), Error> {
+    let params = [
+        tx.workspace().into(),
+        webhook.id.into(),
+        (&webhook.url).into(),
+        (&webhook.events).into(),
+        webhook.detail.into(),
+        webhook.updated.into(),
+    ];
+    tx.query(UPDATE, &params).map(drop)
+}
+
+/// Deletes the webhooks of an integration.
+pub fn webhooks_delete_of(tx: &mut Tx<'_, '_>, integration: i64) -> Result<(), Error> {
+    tx.query(DELETE_OF, &[tx.workspace().into(), integration.into()])
+        .map(drop)
 }
 
 pub fn webhooks_count(sql: &mut dyn Sql) -> Result<u64, Error> {

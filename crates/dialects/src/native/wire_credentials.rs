@@ -134,6 +134,7 @@ impl TryFrom<CredentialCreate> for CredentialNew {
             scopes: body.scopes.join(" "),
             structures: body.structures,
             expires: body.expires.as_deref().map(time::expiry).transpose()?,
+            keep_secret: false,
         })
     }
 }

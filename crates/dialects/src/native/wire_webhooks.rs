@@ -1,6 +1,9 @@
 //! The bodies of the webhooks' operations, and of what a webhook is sent. The ones that carry a secret are not `Debug`.
 
-use domain::{Event, EventKind, NATIVE, Webhook as View, WebhookNew, rfc3339};
+use domain::{
+    AudienceEvent, ClientReason, ClientStatus, Event, EventData, EventKind, NATIVE, PersonEvent,
+    Webhook as View, WebhookNew, rfc3339,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -104,6 +107,8 @@ impl TryFrom<WebhookCreate> for WebhookNew {
             url: body.url,
             events: events.collect::<Option<_>>().ok_or_else(unknown)?,
             secret: None,
+            integration: None,
+            detail: domain::Detail::default(),
         })
     }
 }
@@ -149,9 +154,17 @@ pub(crate) struct EventBody<'a> {
     data: EventBodyData<'a>,
 }
 
+/// What happened to an audience, or to a person on their channels.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum EventBodyData<'a> {
+    Audience(AudienceBodyData<'a>),
+    Person(PersonBodyData<'a>),
+}
+
 /// What happened to which audience: as it was just after, or as it was last where it is no more.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventBodyData<'a> {
+pub(crate) struct AudienceBodyData<'a> {
     /// The id of the audience or structure.
     #[schema(example = 3)]
     audience: i64,
@@ -187,25 +200,88 @@ pub(crate) struct EventBodyData<'a> {
 
 impl<'a> From<&'a Event> for EventBody<'a> {
     fn from(event: &'a Event) -> EventBody<'a> {
-        let data = &event.data;
+        let data = match &event.data {
+            EventData::Audience(data) => EventBodyData::Audience(of_audience(event, data)),
+            EventData::Person(data) => EventBodyData::Person(of_person(event, data)),
+        };
         EventBody {
             kind: event.kind.as_str(),
             timestamp: rfc3339(event.time),
-            data: EventBodyData {
-                audience: data.audience,
-                structure: data.structure,
-                kind: &data.kind,
-                name: &data.name,
-                reference: data.reference.as_deref(),
-                from: data.from,
-                to: data.to,
-                added: data.added,
-                removed: data.removed,
-                added_people: &data.added_people,
-                removed_people: &data.removed_people,
-                actor: event.actor,
-                request: &event.request_id,
-            },
+            data,
         }
+    }
+}
+
+fn of_audience<'a>(event: &'a Event, data: &'a AudienceEvent) -> AudienceBodyData<'a> {
+    AudienceBodyData {
+        audience: data.audience,
+        structure: data.structure,
+        kind: &data.kind,
+        name: &data.name,
+        reference: data.reference.as_deref(),
+        from: data.from,
+        to: data.to,
+        added: data.added,
+        removed: data.removed,
+        added_people: &data.added_people,
+        removed_people: &data.removed_people,
+        actor: event.actor,
+        request: &event.request_id,
+    }
+}
+
+/// Numbers and words only: who somebody is, and what they said, is asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PersonBodyData<'a> {
+    /// The person's number.
+    #[schema(example = 17)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<u32>,
+    /// The id of the record, and the name of the system that keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    /// The id of the client, its channel and where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+    #[schema(value_type = Option<String>, example = "active")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ClientStatus>,
+    /// Of a client: why, as in `confirmed` or `theft`.
+    #[schema(value_type = Option<String>, example = "confirmed")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<ClientReason>,
+    /// Why something could not be linked or sent: the provider's code, or a word of this server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<i64>,
+    /// Who did it: the id of an account or a credential; 0 is the server itself.
+    #[schema(example = 7)]
+    actor: i64,
+    /// The id of the request that did it.
+    request: &'a str,
+}
+
+fn of_person<'a>(event: &'a Event, data: &'a PersonEvent) -> PersonBodyData<'a> {
+    let (record, client) = (data.record.as_ref(), data.client.as_ref());
+    PersonBodyData {
+        person: record.map(|record| record.person),
+        record: record.map(|record| record.id),
+        source: record.map(|record| record.source.as_str()),
+        client: client.map(|client| client.id),
+        channel: client.map(|client| client.channel.as_str()),
+        status: client.map(|client| client.status),
+        reason: data.reason,
+        error: data.error.as_ref().map(|error| error.code.as_str()),
+        conversation: data.conversation.as_ref().map(|one| one.id),
+        message: data.message.as_ref().map(|message| message.id),
+        actor: event.actor,
+        request: &event.request_id,
     }
 }

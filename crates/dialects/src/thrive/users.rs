@@ -141,6 +141,7 @@ pub fn new_of(mut fields: Fields) -> Result<RecordNew, Problem> {
         starts: fields.date("startDate")?.flatten(),
         ends: fields.date("endDate")?.flatten(),
         profile: Value::Object(profile).to_string(),
+        shares_email: false,
     })
 }
 

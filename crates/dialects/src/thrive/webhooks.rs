@@ -3,8 +3,8 @@
 
 use axum::response::Response;
 use domain::{
-    DialectId, EventKind, IdKind, OutboundRequest, Webhook, WebhookClaim, WebhookNew, limits,
-    rfc3339,
+    AudienceEvent, DialectId, EventKind, IdKind, OutboundRequest, Webhook, WebhookClaim,
+    WebhookNew, limits, rfc3339,
 };
 use serde::Serialize;
 
@@ -63,6 +63,8 @@ async fn subscribe(call: Call, fields: &Fields) -> Answer {
         url: url.ok_or_else(|| Problem::invalid("url", "is required."))?,
         events: event_types(fields)?,
         secret: fields.text("secret")?.flatten(),
+        integration: None,
+        detail: domain::Detail::default(),
     };
     let (webhook, secret) = call.domain.webhook_create(&call.context, new).await?;
     let workspace = call.caller().workspace;
@@ -71,13 +73,17 @@ async fn subscribe(call: Call, fields: &Fields) -> Answer {
 
 fn event_types(fields: &Fields) -> Result<Vec<EventKind>, Problem> {
     const NAME: &str = "eventTypes";
-    let known = EventKind::ALL.map(EventKind::as_str).join(", ");
-    let why = format!("must be an array of: {known}.");
+    // What happens to people on other systems' channels is not the vendor's.
+    let known = EventKind::ALL.into_iter();
+    let known: Vec<EventKind> = known.filter(|kind| kind.is_of_audiences()).collect();
+    let words: Vec<&str> = known.iter().map(|kind| kind.as_str()).collect();
+    let why = format!("must be an array of: {}.", words.join(", "));
     match fields.0.get(NAME) {
         None | Some(serde_json::Value::Null) => Ok(Vec::new()),
         Some(serde_json::Value::Array(words)) => {
             let kind = |word: &serde_json::Value| {
                 let kind = word.as_str().and_then(EventKind::parse);
+                let kind = kind.filter(|kind| kind.is_of_audiences());
                 kind.ok_or_else(|| Problem::invalid(NAME, &why))
             };
             words.iter().map(kind).collect()
@@ -162,9 +168,8 @@ struct NoticeMembers {
 }
 
 /// The request that tells a subscriber of an event: the vendor's header, over the body as it is sent.
-pub fn event_request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
+pub fn event_request(claim: &WebhookClaim, data: &AudienceEvent, now_ms: i64) -> OutboundRequest {
     let (event, workspace) = (&claim.event, claim.workspace());
-    let data = &event.data;
     let audience = |id: i64| hex(workspace, IdKind::Audience, id);
     let structure = data.kind == "structure";
     let notice = Notice {

@@ -163,6 +163,7 @@ impl World {
             scopes: scopes.into(),
             structures,
             expires: None,
+            keep_secret: false,
         };
         let context = Context::new(Caller::server(workspace), "test");
         let made = self

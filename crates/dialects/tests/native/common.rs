@@ -142,6 +142,7 @@ impl Server {
             scopes: scopes.into(),
             structures,
             expires: None,
+            keep_secret: false,
         };
         self.domain
             .credential_create(&context, new, &["native"])

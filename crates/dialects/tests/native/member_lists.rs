@@ -28,6 +28,7 @@ async fn record(server: &Server, email: &str) {
         starts: None,
         ends: None,
         profile: "{}".into(),
+        shares_email: false,
     };
     let made = server.domain.record_create(&context, "hr", new).await;
     made.expect("is made");

@@ -207,6 +207,7 @@ async fn a_move_that_somebody_cannot_join_moves_nobody() {
             starts: None,
             ends,
             profile: "{}".into(),
+            shares_email: false,
         };
         let made = server.domain.record_create(&context, "hr", new).await;
         made.expect("is made");

@@ -150,6 +150,8 @@ async fn only_who_may_subscribes() {
         url: "https://example.com/native".into(),
         events: Vec::new(),
         secret: None,
+        integration: None,
+        detail: domain::Detail::default(),
     };
     let native = world.domain.webhook_create(&world.server(), new).await;
     let native = domain::DialectId {

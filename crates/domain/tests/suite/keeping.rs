@@ -57,6 +57,8 @@ async fn fill(domain: &Domain) -> i64 {
         url: "https://example.org/hook".into(),
         events: Vec::new(),
         secret: None,
+        integration: None,
+        detail: domain::Detail::default(),
     };
     domain
         .webhook_create(&context("w"), webhook)

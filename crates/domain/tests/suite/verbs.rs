@@ -17,6 +17,7 @@ fn credential(dialect: &str, scopes: &str, structures: Option<Vec<i64>>) -> Cred
         scopes: scopes.into(),
         structures,
         expires: None,
+        keep_secret: false,
     }
 }
 

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use domain::{
-    AudienceNew, Caller, Context, Domain, Error, EventData, EventKind, Keyed, Kind, NATIVE,
-    OutboxKind, Scope, Scopes, SendError, StructureNew, WebhookClaim, WebhookNew, WorkspaceNew,
+    AudienceEvent, AudienceNew, Caller, Context, Domain, Error, Event, EventData, EventKind, Keyed,
+    Kind, NATIVE, OutboxKind, Scope, Scopes, SendError, StructureNew, WebhookClaim, WebhookNew,
+    WorkspaceNew,
 };
 
 use crate::support::{House, START_MS, close, context};
@@ -14,12 +15,21 @@ const URL: &str = "https://hooks.example.org/in?token=canary-url";
 const LEASE: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
+fn of_audience(event: &Event) -> &AudienceEvent {
+    match &event.data {
+        EventData::Audience(data) => data,
+        EventData::Person(_) => panic!("{event:?} is of a person"),
+    }
+}
+
 fn wanting(events: &[EventKind]) -> WebhookNew {
     WebhookNew {
         dialect: NATIVE.into(),
         url: URL.into(),
         events: events.to_vec(),
         secret: None,
+        integration: None,
+        detail: domain::Detail::default(),
     }
 }
 
@@ -149,17 +159,17 @@ async fn what_happens_is_told_to_whoever_wants_it() {
         let event = &told[0].event;
         assert_eq!((event.time, event.actor), (START_MS, 0));
         assert_eq!(event.request_id, "one");
-        let data = EventData {
+        let data = AudienceEvent {
             audience: one,
             structure: shop,
             kind: "manual".into(),
             name: "one".into(),
             reference: Some("ref-one".into()),
-            ..EventData::default()
+            ..AudienceEvent::default()
         };
-        assert_eq!(event.data, data);
+        assert_eq!(event.data, EventData::Audience(data));
         let people = |at: usize| {
-            let data: &EventData = &told[at].event.data;
+            let data = of_audience(&told[at].event);
             let named = (data.added_people.len(), data.removed_people.len());
             (data.added, data.removed, named)
         };
@@ -167,8 +177,8 @@ async fn what_happens_is_told_to_whoever_wants_it() {
         assert_eq!(people(2), (0, 1, (0, 1)));
         assert_eq!(people(3), (199, 0, (0, 0)), "many are only counted");
         assert_eq!(
-            told[2].event.data.removed_people,
-            [told[1].event.data.added_people[1]]
+            of_audience(&told[2].event).removed_people,
+            [of_audience(&told[1].event).added_people[1]]
         );
         assert!(
             told.iter()
@@ -590,10 +600,11 @@ async fn a_replay_has_a_limit() {
             command_id: "many".into(),
             weight: 1,
         };
-        let data = serde_json::to_vec(&EventData::default()).expect("JSON");
+        let data = serde_json::to_vec(&AudienceEvent::default()).expect("JSON");
         let many = domain.store().command(1, meta, move |tx| {
             for _ in 0..10_000 {
-                store::event_insert(tx, EventKind::MembersChanged.as_str(), &data)?;
+                let id = tx.next_id();
+                store::event_insert(tx, id, EventKind::MembersChanged.as_str(), &data)?;
             }
             Ok::<_, Error>(store::Verdict::Done(()))
         });

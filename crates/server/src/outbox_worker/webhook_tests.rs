@@ -154,6 +154,8 @@ impl House {
             url: url.into(),
             events: vec![EventKind::AudienceCreated, EventKind::MembersChanged],
             secret: secret.map(str::to_owned),
+            integration: None,
+            detail: domain::Detail::default(),
         };
         let made = self.domain.webhook_create(&context("hook"), new).await;
         let (webhook, secret) = made.expect("is made");

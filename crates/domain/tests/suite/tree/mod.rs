@@ -123,6 +123,7 @@ async fn credential(domain: &Domain, scopes: &str, structures: Option<Vec<i64>>)
         scopes: scopes.into(),
         structures,
         expires: None,
+        keep_secret: false,
     };
     let context = context("credential");
     let made = domain.credential_create(&context, new, &["native"]).await;
