@@ -12,6 +12,7 @@ mod audience;
 mod backup;
 mod change;
 mod checkpoint;
+mod client;
 mod committer;
 mod connection;
 mod consent;
@@ -71,6 +72,12 @@ pub use audience::{
     audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
+pub use client::{
+    ClientRow, channel_block, channel_blocked, channel_unblock, client_active_beside,
+    client_delete, client_get, client_insert, client_update, clients_at, clients_count,
+    clients_expired, clients_of_integration, clients_of_record, clients_page, inbound_seen,
+    inbound_sweep,
+};
 pub use committer::Meta;
 pub use consent::{
     Consent, consent_by_other, consent_get, consent_put, consented_people, consents_delete,
@@ -107,7 +114,7 @@ pub use message::{
 };
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
-    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_end, outbox_finish,
     outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep, outbox_sweep_dead,
 };
 pub use participant::{

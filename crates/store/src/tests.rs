@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    account, account_group, activity, audience, change, checkpoint,
+    account, account_group, activity, audience, change, checkpoint, client,
     connection::{Connection, Mode},
     consent, conversation, credential, event,
     folder::DatabaseUrl,
@@ -20,6 +20,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("client", client::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("conversation", conversation::STATEMENTS),
     ("credential", credential::STATEMENTS),
