@@ -75,7 +75,7 @@ pub enum ChannelCommand {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Delete an integration; its clients stay and become inactive
+    /// Delete an integration; its linked clients become inactive, pending ones are removed
     Delete {
         #[arg(value_name = "INTEGRATION")]
         integration: String,
@@ -136,7 +136,7 @@ pub fn channel(command: ChannelCommand) -> Result<()> {
             api.delete(&path)?;
             let gone = json!({"id": integration, "deleted": true});
             say(&connection, &gone, |_| {
-                format!("Integration {integration} is deleted; its clients are inactive.")
+                format!("Integration {integration} is deleted; nobody is reached through it any more.")
             })
         }
         ChannelCommand::Counts { connection } => counts(&connection),

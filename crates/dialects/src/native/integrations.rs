@@ -117,8 +117,8 @@ async fn integration_provider(State(domain): State<Domain>, call: Call) -> Answe
 
 /// Delete an integration
 ///
-/// With its webhooks and keys. Its clients stay and become inactive: nobody is reached through it any more. Needs the scope
-/// `integrations` and a token for every structure.
+/// With its webhooks and keys. Its linked clients become inactive, pending ones are removed: nobody is reached through it any
+/// more. Needs the scope `integrations` and a token for every structure.
 #[utoipa::path(delete, path = "/api/v1/integrations/{id}", tag = "channels",
     params(("id" = i64, Path, description = "The integration's id.")),
     responses((status = 204, description = "It is deleted.")))]
