@@ -136,7 +136,9 @@ pub fn channel(command: ChannelCommand) -> Result<()> {
             api.delete(&path)?;
             let gone = json!({"id": integration, "deleted": true});
             say(&connection, &gone, |_| {
-                format!("Integration {integration} is deleted; nobody is reached through it any more.")
+                format!(
+                    "Integration {integration} is deleted; nobody is reached through it any more."
+                )
             })
         }
         ChannelCommand::Counts { connection } => counts(&connection),
