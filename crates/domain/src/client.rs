@@ -400,14 +400,12 @@ impl Domain {
         page: &CursorQuery,
     ) -> Result<CursorPage<Client>> {
         need(caller)?;
-        let (workspace, window, page) = (caller.workspace, page.window()?, *page);
+        let (workspace, slice, page) = (caller.workspace, page.slice()?, *page);
         let (source, sealer) = (source.to_owned(), self.store().sealer().clone());
         self.store()
             .read(workspace, move |read| {
                 let record = named(read, &source, &record)?.id;
-                let between = (window.after, window.before);
-                let rows =
-                    store::clients_page(read, record, between, window.backwards, window.limit)?;
+                let rows = store::clients_page(read, record, slice)?;
                 let clients = rows.iter().map(|row| of_row(&sealer, workspace, row));
                 Ok(page.page(clients.collect::<Result<_>>()?))
             })

@@ -20,8 +20,6 @@ mod channel_send;
 mod client;
 mod client_device;
 mod client_link;
-mod client_device;
-mod client_link;
 mod clock;
 mod consent;
 mod conversation;

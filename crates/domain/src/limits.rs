@@ -198,3 +198,5 @@ pub const CLIENTS_SWEPT_MAX: usize = 500;
 pub const DEVICE_CHARS_MAX: usize = 128;
 /// Characters of a record's reference.
 pub const RECORD_REFERENCE_CHARS_MAX: usize = 1_024;
+/// Events of one request of a provider that are taken; a provider sends far fewer.
+pub const INBOUND_EVENTS_MAX: usize = 1_000;

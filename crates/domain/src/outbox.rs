@@ -125,7 +125,7 @@ pub enum SendError {
     Permanent(String),
 }
 
-pub(crate) pub(crate) fn seal_context(workspace: i64, id: i64) -> String {
+pub(crate) fn seal_context(workspace: i64, id: i64) -> String {
     format!("outbox {workspace}/{id}")
 }
 
@@ -179,14 +179,6 @@ impl Content {
                 false => Content::Parcel(Box::new(parcel)),
             });
         }
-        if item.kind == OutboxKind::Channel.as_str() {
-            let parcel = Parcel::open(sealer, workspace, item.id, &item.payload)?;
-            // Of what was sent, only ids are left.
-            return Ok(match parcel.to.is_empty() {
-                true => Content::Forgotten,
-                false => Content::Parcel(Box::new(parcel)),
-            });
-        }
         open(sealer, workspace, item.id, &item.payload).map(Content::Mail)
     }
 
@@ -199,7 +191,6 @@ impl Content {
             )),
             Content::Notice(notice) => Some((notice.kind.clone(), notice.host.clone())),
             Content::Parcel(parcel) => Some((parcel.template().to_owned(), parcel.to.clone())),
-            Content::Parcel(parcel) => Some((parcel.template().to_owned(), parcel.to.clone())),
             Content::Forgotten => None,
         }
     }
@@ -209,7 +200,7 @@ impl Content {
         match self {
             Content::Parcel(parcel) => {
                 let (subject, content) = parcel.words(app);
-                Ok(Some(MailText {
+                Ok(content.map(|content| MailText {
                     subject,
                     text: content.shown(),
                     html: String::new(),
@@ -246,12 +237,6 @@ fn back_off_ms(retry: Retry, attempts: i64, random: u16) -> i64 {
         .saturating_mul(1 << doublings)
         .min(limits::RETRY_MS_MAX);
     delay * 3 / 4 + delay / 2 * i64::from(random) / i64::from(u16::MAX)
-}
-
-/// [`back_off_ms`] by chance. Not of the seeded source: what a demo draws must not depend on what it sends.
-pub(crate) fn wait_ms(retry: Retry, attempts: i64) -> Result<i64> {
-    let random = u16::from_le_bytes(Random::system().bytes()?);
-    Ok(back_off_ms(retry, attempts, random))
 }
 
 /// [`back_off_ms`] by chance. Not of the seeded source: what a demo draws must not depend on what it sends.

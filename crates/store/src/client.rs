@@ -7,6 +7,7 @@ use sets::Person;
 
 use crate::{
     error::Error,
+    keyset::Keyset,
     tx::Tx,
     value::{Param, Row, Sql, query_one},
 };
@@ -171,23 +172,13 @@ pub fn client_get(sql: &mut dyn Sql, id: i64) -> Result<Option<ClientRow>, Error
         .transpose()
 }
 
-/// Clients of a record with `after < id < before`, in order of id, or from the end where `backwards`.
+/// A slice of the clients of a record.
 pub fn clients_page(
     sql: &mut dyn Sql,
     record: i64,
-    (after, before): (i64, i64),
-    backwards: bool,
-    limit: i64,
+    slice: Keyset,
 ) -> Result<Vec<ClientRow>, Error> {
-    let params = [
-        sql.workspace().into(),
-        record.into(),
-        after.into(),
-        before.into(),
-        limit.into(),
-    ];
-    let statement = if backwards { OF_RECORD_BACK } else { OF_RECORD };
-    let rows = sql.query(statement, &params)?;
+    let rows = slice.query(sql, OF_RECORD, OF_RECORD_BACK, &[record.into()])?;
     rows.into_iter().map(of).collect()
 }
 
@@ -197,7 +188,13 @@ pub fn clients_of_record(
     record: i64,
     limit: i64,
 ) -> Result<Vec<ClientRow>, Error> {
-    clients_page(sql, record, (0, i64::MAX), false, limit)
+    let all = Keyset {
+        after: 0,
+        before: i64::MAX,
+        limit,
+        backwards: false,
+    };
+    clients_page(sql, record, all)
 }
 
 pub fn clients_count(sql: &mut dyn Sql, record: i64) -> Result<u64, Error> {
