@@ -13,7 +13,7 @@ use crate::{
     access::NATIVE,
     caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
-    event::{Event, EventKind},
+    event::{Event, EventData, EventKind},
     limits,
     outbox::{OutboxKind, Retry, SendError},
     random::Random,
@@ -204,6 +204,19 @@ fn wants(dialect: &str, events: &str, kind: EventKind) -> bool {
         return dialect == NATIVE || kind.is_of_audiences();
     }
     events.split(' ').any(|wanted| wanted == kind.as_str())
+}
+
+/// Whether webhooks of a protocol are told of such an event at all: of other systems' people they are not, as in
+/// [`listening`].
+fn is_told(sealer: &Sealer, workspace: i64, dialect: &str, row: &EventRow) -> Result<bool> {
+    let is_of_person = EventKind::parse(&row.kind).is_some_and(|kind| !kind.is_of_audiences());
+    if dialect == NATIVE || !is_of_person {
+        return Ok(true);
+    }
+    Ok(match Event::of(sealer, workspace, row.clone())?.data {
+        EventData::Audience(_) => true,
+        EventData::Person(said) => said.source() == Some(dialect),
+    })
 }
 
 /// The host of an absolute http or https URL, in lower case; nothing where it is none, or names a user. Stricter than
@@ -487,6 +500,7 @@ impl Domain {
     pub async fn webhook_replay(&self, context: &Context, id: i64, since_ms: i64) -> Result<u64> {
         need(&context.caller)?;
         let own = context.caller.integration;
+        let sealer = self.store().sealer().clone();
         self.command(context, "webhook_replay", 1, move |tx| {
             let row = of_integration(store::webhook_get(tx, id)?, None, own)?;
             let listener = listener(id, &row.url);
@@ -495,14 +509,16 @@ impl Domain {
                 let page = store::event_page(tx, since_ms, after, limits::PAGE_ITEMS_MAX as i64)?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
-                let known = page.iter();
-                let known =
-                    known.filter_map(|event| Some((event.id, EventKind::parse(&event.kind)?)));
-                let wanted = known.filter(|(_, kind)| wants(&row.dialect, &row.events, *kind));
-                let room = usize::try_from(limits::EVENTS_REPLAYED_MAX - queued).unwrap_or(0);
-                for (event, kind) in wanted.take(room) {
-                    listener.queue(tx, kind, event)?;
-                    queued += 1;
+                for event in page {
+                    let kind = EventKind::parse(&event.kind);
+                    let kind = kind.filter(|kind| wants(&row.dialect, &row.events, *kind));
+                    let room = queued < limits::EVENTS_REPLAYED_MAX;
+                    if let Some(kind) = kind.filter(|_| room)
+                        && is_told(&sealer, tx.workspace(), &row.dialect, &event)?
+                    {
+                        listener.queue(tx, kind, event.id)?;
+                        queued += 1;
+                    }
                 }
             }
             let detail = format!("since={since_ms} queued={queued}");
