@@ -73,6 +73,16 @@ pub enum SendOutcome {
     Blocked(ChannelError),
 }
 
+pub(crate) fn queue_message(
+    _tx: &mut store::Tx<'_, '_>,
+    _sealer: &store::Sealer,
+    _client: &store::ClientRow,
+    _message: &crate::message::Message,
+    _source: &str,
+) -> Result<()> {
+    Ok(())
+}
+
 impl Domain {
     /// Claims at most `limit` items that are due, of every workspace.
     pub async fn channel_claim(&self, _limit: usize) -> Result<Vec<ChannelClaim>> {

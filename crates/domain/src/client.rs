@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sets::Person;
 
 use crate::{
-    caller::{Caller, Context},
+    caller::{Caller, Context, Scope},
     channel::{Channel, Content, Persona},
     cursor::{CursorPage, CursorQuery},
     error::{Error, Result},
@@ -114,6 +114,31 @@ pub enum ClientReason {
     Failed,
     SignOut,
     Theft,
+}
+
+impl ClientStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClientStatus::Pending => "pending",
+            ClientStatus::Active => "active",
+            ClientStatus::Blocked => "blocked",
+            ClientStatus::Inactive => "inactive",
+        }
+    }
+}
+
+/// For everything about clients and conversations: it concerns people of the whole workspace.
+pub(crate) fn need(caller: &Caller) -> Result<()> {
+    caller.need(Scope::Channels)?;
+    caller.need_every_structure()
+}
+
+pub(crate) fn integration_gone(
+    _tx: &mut store::Tx<'_, '_>,
+    _sealer: &store::Sealer,
+    _integration: i64,
+) -> Result<()> {
+    Ok(())
 }
 
 impl Domain {

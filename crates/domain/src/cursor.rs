@@ -2,6 +2,8 @@
 //!
 //! Invariant: a page is in ascending order of id whichever way it was asked for.
 
+use store::Keyset;
+
 use crate::{
     error::{Error, Result},
     limits,
@@ -37,7 +39,7 @@ pub struct CursorPage<T> {
     pub has_more: bool,
 }
 
-/// What the store is asked for: ids in `from..to` (exclusive both), so many, from which end.
+/// What the store is asked for: ids in `after..before` (exclusive both), so many, from which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub after: i64,
@@ -46,6 +48,17 @@ pub(crate) struct Window {
     pub limit: i64,
     /// From the end, in descending order.
     pub backwards: bool,
+}
+
+impl From<Window> for Keyset {
+    fn from(window: Window) -> Keyset {
+        Keyset {
+            after: window.after,
+            before: window.before,
+            limit: window.limit,
+            backwards: window.backwards,
+        }
+    }
 }
 
 impl CursorQuery {

@@ -181,3 +181,13 @@ pub const METADATA_BYTES_MAX: usize = 4_096;
 pub const INBOUND_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// How long a client stays pending where nothing else is configured.
 pub const PENDING_LIFE_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Characters of a value that an integration holds.
+pub const INTEGRATION_VALUE_CHARS_MAX: usize = 1_024;
+/// Characters of what an integration, a key or a conversation is called, or described by.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// Characters of a picture's URL.
+pub const ICON_URL_CHARS_MAX: usize = 2_048;
+/// Webhooks that come with an integration.
+pub const INTEGRATION_WEBHOOKS_MAX: usize = 10;
+/// How far the clock of a program that signs a token may differ.
+pub const TOKEN_LEEWAY_MS: i64 = 60_000;

@@ -169,7 +169,7 @@ impl Record {
     }
 }
 
-fn of(row: RecordRow) -> Record {
+pub(crate) fn of(row: RecordRow) -> Record {
     Record {
         id: row.id,
         person: row.person,
