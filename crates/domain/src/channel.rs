@@ -177,6 +177,32 @@ impl Content {
         })
     }
 
+    /// The same with no more than so many characters of text.
+    pub(crate) fn cut(self, chars_max: usize) -> Content {
+        let short = |text: String| match text.char_indices().nth(chars_max) {
+            Some((end, _)) => text[..end].to_owned(),
+            None => text,
+        };
+        match self {
+            Content::Text { text, links } => Content::Text {
+                text: short(text),
+                links,
+            },
+            Content::Image {
+                url,
+                alt,
+                text,
+                links,
+            } => Content::Image {
+                url,
+                alt,
+                text: text.map(short),
+                links,
+            },
+            native @ Content::Native { .. } => native,
+        }
+    }
+
     /// Fails where it is too long, names what is no URL, or is in the words of another channel than this; where none is named,
     /// any will do.
     pub(crate) fn check(&self, channel: Option<Channel>) -> Result<()> {

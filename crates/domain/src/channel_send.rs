@@ -271,7 +271,9 @@ impl Rows {
         let (code, text) = match (&self.client, &self.integration) {
             (None, _) => ("gone", "The client is gone, or no longer waits for this."),
             (Some(_), None) => ("gone", "The integration was deleted."),
-            (Some(_), Some(_)) if self.blocked => ("blocked", "The person wants nothing more here."),
+            (Some(_), Some(_)) if self.blocked => {
+                ("blocked", "The person wants nothing more here.")
+            }
             (Some(_), Some(_)) => return None,
         };
         Some(ChannelError {
@@ -339,7 +341,7 @@ pub(crate) fn tell_message(
         Ok(PersonEvent {
             client: Some(client::of_row(sealer, tx.workspace(), row)?),
             conversation: conversation.map(conversation::of_row),
-            message: message::find(tx, sealer, sending.conversation, sending.message)?,
+            message: message::get(tx, sealer, sending.conversation, sending.message)?,
             record: Some(record::of(record)),
             error: failure,
             ..PersonEvent::default()

@@ -218,7 +218,6 @@ struct Link {
     expires: i64,
 }
 
-
 impl Link {
     /// The integration's row is asked for its kind only.
     fn may_link(&self, tx: &mut Tx<'_, '_>, record: i64) -> Result<()> {

@@ -91,8 +91,7 @@ pub(crate) fn record_of(sql: &mut dyn Sql, row: &ClientRow) -> Result<RecordRow>
 }
 
 fn channel_of(row: &ClientRow) -> Result<Channel> {
-    Channel::parse(&row.kind)
-        .ok_or_else(|| Error::internal(format!("a client on {:?}", row.kind)))
+    Channel::parse(&row.kind).ok_or_else(|| Error::internal(format!("a client on {:?}", row.kind)))
 }
 
 /// Takes a person out of the channel's set, unless another client keeps them there.

@@ -11,9 +11,7 @@ use crate::{
     channel::{Channel, ChannelError, Content, Persona},
     channel_send::{Parcel, tell_message},
     client::{Client, ClientReason, ClientStatus, Confirmation, of_row},
-    client_link::{
-        Detail, activate, address_key, block, heard_from, record_of, remove, unblock,
-    },
+    client_link::{Detail, activate, address_key, block, heard_from, record_of, remove, unblock},
     error::{Error, Result},
     identifier::Batch,
     integration::{self, IntegrationKind},
@@ -42,7 +40,7 @@ impl std::fmt::Debug for Hook {
 }
 
 /// Something that a provider told, whose signature was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Inbound {
     /// The provider's own id for it, which a repetition has too.
     pub id: String,
@@ -62,10 +60,24 @@ pub enum InboundEvent {
         content: Content,
     },
     /// What was sent with [`crate::ChannelClaim::id`] did not arrive.
-    Failed { item: i64, error: ChannelError },
+    Failed {
+        item: i64,
+        error: ChannelError,
+    },
     /// They told the provider to let nothing more through, or to let it through again.
-    OptedOut { from: String },
-    OptedIn { from: String },
+    OptedOut {
+        from: String,
+    },
+    OptedIn {
+        from: String,
+    },
+}
+
+/// A provider's id may hold the address.
+impl std::fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Inbound({:?})", self.event)
+    }
 }
 
 impl std::fmt::Debug for InboundEvent {
@@ -93,8 +105,20 @@ const WORDS: &[(Word, &[&str])] = &[
     (
         Word::Stop,
         &[
-            "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "optout",
-            "opt-out", "opt out", "revoke", "arret", "arrêt", "stopp",
+            "stop",
+            "stopall",
+            "stop all",
+            "unsubscribe",
+            "cancel",
+            "end",
+            "quit",
+            "optout",
+            "opt-out",
+            "opt out",
+            "revoke",
+            "arret",
+            "arrêt",
+            "stopp",
         ],
     ),
     (Word::Start, &["start", "unstop", "subscribe", "resume"]),
@@ -108,7 +132,16 @@ const WORDS: &[(Word, &[&str])] = &[
     (
         Word::No,
         &[
-            "no", "n", "nope", "decline", "refuse", "reject", "nein", "non", "아니요", "아니오",
+            "no",
+            "n",
+            "nope",
+            "decline",
+            "refuse",
+            "reject",
+            "nein",
+            "non",
+            "아니요",
+            "아니오",
         ],
     ),
 ];
@@ -125,7 +158,9 @@ impl Word {
             return None;
         }
         let bare = bare.to_lowercase();
-        let found = WORDS.iter().find(|(_, words)| words.contains(&bare.as_str()));
+        let found = WORDS
+            .iter()
+            .find(|(_, words)| words.contains(&bare.as_str()));
         found.map(|(word, _)| *word)
     }
 }
@@ -171,13 +206,14 @@ fn wrote(
                 let record = record_of(tx, row)?;
                 return remove(tx, sealer, &record, row, ClientReason::Cancelled, None);
             }
-            (Some(how), _) if how == Confirmation::UserActivity.as_str() => {
-                if !store::channel_blocked(tx, integration, key)? {
-                    let mut row = row.clone();
-                    seen(tx, sealer, &mut row, name, raw)?;
-                    activate(tx, sealer, &mut row, &telling.batch)?;
-                    return say(tx, sealer, &row, content);
-                }
+            (Some(how), _)
+                if how == Confirmation::UserActivity.as_str()
+                    && !store::channel_blocked(tx, integration, key)? =>
+            {
+                let mut row = row.clone();
+                seen(tx, sealer, &mut row, name, raw)?;
+                activate(tx, sealer, &mut row, &telling.batch)?;
+                return say(tx, sealer, &row, content);
             }
             _ => {}
         }
@@ -211,8 +247,8 @@ fn seen(
     Ok(())
 }
 
-/// Puts what somebody wrote into the conversation that the client is linked for; where it is gone, or they left it, it is
-/// said to nobody.
+/// Puts what somebody wrote into the conversation that the client is linked for; where it is gone or full, or they left it,
+/// it is said to nobody.
 fn say(tx: &mut Tx<'_, '_>, sealer: &Sealer, row: &ClientRow, content: &Content) -> Result<()> {
     let Some(id) = row.conversation else {
         return Ok(());
@@ -220,7 +256,8 @@ fn say(tx: &mut Tx<'_, '_>, sealer: &Sealer, row: &ClientRow, content: &Content)
     let Some(conversation) = store::conversation_get(tx, id)? else {
         return Ok(());
     };
-    if store::participant_of(tx, id, row.record)?.is_none() {
+    let full = conversation.messages >= limits::MESSAGES_MAX;
+    if full || store::participant_of(tx, id, row.record)?.is_none() {
         return Ok(());
     }
     let record = record_of(tx, row)?;
@@ -235,7 +272,7 @@ fn say(tx: &mut Tx<'_, '_>, sealer: &Sealer, row: &ClientRow, content: &Content)
         &conversation,
         &record,
         &client,
-        content.clone(),
+        content.clone().cut(limits::INBOUND_CHARS_MAX),
         persona,
     )
     .map(drop)
@@ -286,12 +323,7 @@ fn told(tx: &mut Tx<'_, '_>, sealer: &Sealer, telling: &Telling) -> Result<()> {
     match &telling.event {
         InboundEvent::Message {
             name, raw, content, ..
-        } => wrote(
-            tx,
-            sealer,
-            telling,
-            (name.as_ref(), raw.as_ref(), content),
-        ),
+        } => wrote(tx, sealer, telling, (name.as_ref(), raw.as_ref(), content)),
         InboundEvent::Failed { item, error } => failed(tx, sealer, integration, *item, error),
         InboundEvent::OptedOut { .. } => block(tx, sealer, integration, key),
         InboundEvent::OptedIn { .. } => unblock(tx, sealer, integration, key).map(drop),
@@ -328,19 +360,17 @@ impl Domain {
 
     /// Takes what a provider told, each once: what was taken before changes nothing. Events that concern nobody here are
     /// forgotten.
-    pub async fn inbound(
-        &self,
-        hook: &Hook,
-        request_id: &str,
-        events: Vec<Inbound>,
-    ) -> Result<()> {
+    pub async fn inbound(&self, hook: &Hook, request_id: &str, events: Vec<Inbound>) -> Result<()> {
         let context = Context::new(Caller::server(hook.workspace), request_id);
         let Some(channel) = hook.kind.channel() else {
             return Ok(());
         };
         for event in events.into_iter().take(limits::INBOUND_EVENTS_MAX) {
             // Short codes, and names in place of numbers, are nobody's.
-            if let Some(telling) = self.telling(&context, hook.integration, channel, event).await? {
+            if let Some(telling) = self
+                .telling(&context, hook.integration, channel, event)
+                .await?
+            {
                 self.tell(&context, telling).await?;
             }
         }
@@ -453,14 +483,27 @@ mod tests {
                 links: Vec::new(),
             })
         };
-        for text in ["STOP", "stop", " Stop. ", "\"STOP\"", "Stop All", "UNSUBSCRIBE"] {
+        for text in [
+            "STOP",
+            "stop",
+            " Stop. ",
+            "\"STOP\"",
+            "Stop All",
+            "UNSUBSCRIBE",
+        ] {
             assert_eq!(word(text), Some(Word::Stop), "{text}");
         }
         assert_eq!(word("Start!"), Some(Word::Start));
         assert_eq!(word("YES"), Some(Word::Yes));
         assert_eq!(word("Yes\n\n> Reply YES to agree or NO"), Some(Word::Yes));
         assert_eq!(word("No."), Some(Word::No));
-        for text in ["", "?", "Please stop by tomorrow", "yes please do call me", "nothing"] {
+        for text in [
+            "",
+            "?",
+            "Please stop by tomorrow",
+            "yes please do call me",
+            "nothing",
+        ] {
             assert_eq!(word(text), None, "{text}");
         }
     }

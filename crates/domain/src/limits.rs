@@ -200,3 +200,15 @@ pub const DEVICE_CHARS_MAX: usize = 128;
 pub const RECORD_REFERENCE_CHARS_MAX: usize = 1_024;
 /// Events of one request of a provider that are taken; a provider sends far fewer.
 pub const INBOUND_EVENTS_MAX: usize = 1_000;
+/// Characters of a value that an integration holds.
+pub const INTEGRATION_VALUE_CHARS_MAX: usize = 1_024;
+/// Characters of what an integration, a key or a conversation is called, or described by.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// Characters of a picture's URL.
+pub const ICON_URL_CHARS_MAX: usize = 2_048;
+/// Webhooks that come with an integration.
+pub const INTEGRATION_WEBHOOKS_MAX: usize = 10;
+/// How far the clock of a program that signs a token may differ.
+pub const TOKEN_LEEWAY_MS: i64 = 60_000;
+/// Characters of what a person wrote that are kept: of a long mail the rest is left out.
+pub const INBOUND_CHARS_MAX: usize = 32_768;

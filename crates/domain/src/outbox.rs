@@ -426,12 +426,10 @@ impl Domain {
                     error: kept_error(&error, recipient),
                 }
             }
-            Err(SendError::Transient(error)) => {
-                OutboxEnd::Again {
-                    next_attempt: now + wait_ms(retry, claim.attempts)?,
-                    error: kept_error(&error, recipient),
-                }
-            }
+            Err(SendError::Transient(error)) => OutboxEnd::Again {
+                next_attempt: now + wait_ms(retry, claim.attempts)?,
+                error: kept_error(&error, recipient),
+            },
         };
         Ok(store::outbox_finish(self.store(), claim, end, now).await?)
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use store::{EventRow, OutboxClaim, Sealer, Tx, Verdict, WebhookRow};
+use store::{EventRow, OutboxClaim, Sealer, Sql, Tx, Verdict, WebhookRow};
 
 use crate::{
     access::NATIVE,
@@ -337,6 +337,59 @@ fn kept(wanted: &[EventKind]) -> String {
     wanted.join(" ")
 }
 
+/// A webhook that only a command has to make yet.
+pub(crate) struct Made {
+    dialect: String,
+    url: String,
+    events: String,
+    secret: String,
+    detail: i64,
+}
+
+pub(crate) fn checked(random: &Random, new: WebhookNew) -> Result<Made> {
+    Ok(Made {
+        url: valid_url(&new.url)?,
+        secret: match new.secret {
+            Some(secret) => valid_secret(&new.dialect, secret)?,
+            None => generated(random)?,
+        },
+        dialect: new.dialect,
+        events: kept(&new.events),
+        detail: new.detail.bits(),
+    })
+}
+
+impl Made {
+    /// The webhook with its secret, which is shown this once.
+    pub(crate) fn insert(
+        &self,
+        tx: &mut Tx<'_, '_>,
+        sealer: &Sealer,
+        integration: Option<i64>,
+    ) -> Result<(Webhook, String)> {
+        room(tx)?;
+        if let Some(id) = integration {
+            store::integration_get(tx, id)?.ok_or(Error::NotFound("integration"))?;
+        }
+        let (id, workspace) = (tx.next_id(), tx.workspace());
+        let row = WebhookRow {
+            id,
+            dialect: self.dialect.clone(),
+            url: self.url.clone(),
+            events: self.events.clone(),
+            secret: sealer.seal(&seal_context(workspace, id), self.secret.as_bytes())?,
+            old: None,
+            integration,
+            detail: self.detail,
+            created: tx.meta().time,
+            updated: tx.meta().time,
+        };
+        store::webhook_insert(tx, &row)?;
+        store::activity_insert(tx, Some(id), &format!("dialect={}", self.dialect))?;
+        Ok((view(row), self.secret.clone()))
+    }
+}
+
 /// A webhook of this dialect, if one is named, and of the caller's integration, if it has one.
 fn of_integration(
     row: Option<WebhookRow>,
@@ -357,33 +410,10 @@ impl Domain {
         new: WebhookNew,
     ) -> Result<(Webhook, String)> {
         need(&context.caller)?;
-        let url = valid_url(&new.url)?;
-        let secret = match new.secret {
-            Some(secret) => valid_secret(&new.dialect, secret)?,
-            None => generated(self.random())?,
-        };
-        let (dialect, events) = (new.dialect, kept(&new.events));
         let integration = context.caller.integration.or(new.integration);
-        let detail = new.detail.bits();
-        let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        let (made, sealer) = (checked(self.random(), new)?, self.store().sealer().clone());
         self.command(context, "webhook_create", 1, move |tx| {
-            room(tx)?;
-            let id = tx.next_id();
-            let row = WebhookRow {
-                id,
-                dialect: dialect.clone(),
-                url: url.clone(),
-                events: events.clone(),
-                secret: sealer.seal(&seal_context(workspace, id), secret.as_bytes())?,
-                old: None,
-                integration,
-                detail,
-                created: tx.meta().time,
-                updated: tx.meta().time,
-            };
-            store::webhook_insert(tx, &row)?;
-            store::activity_insert(tx, Some(id), &format!("dialect={dialect}"))?;
-            Ok(Verdict::Done((view(row), secret.clone())))
+            Ok(Verdict::Done(made.insert(tx, &sealer, integration)?))
         })
         .await
     }

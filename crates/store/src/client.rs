@@ -76,7 +76,8 @@ const BLOCKED: &str = "SELECT created FROM channel_block WHERE workspace_id = $1
 
 const SEEN: &str = "INSERT INTO inbound_seen (workspace_id, hash, time) VALUES ($1, $2, $3) \
      ON CONFLICT DO NOTHING RETURNING time";
-const SEEN_OLD: &str = "SELECT hash FROM inbound_seen WHERE workspace_id = $1 AND time < $2 LIMIT 1";
+const SEEN_OLD: &str =
+    "SELECT hash FROM inbound_seen WHERE workspace_id = $1 AND time < $2 LIMIT 1";
 const SEEN_SWEEP: &str = "DELETE FROM inbound_seen WHERE workspace_id = $1 AND time < $2";
 
 #[cfg(test)]

@@ -114,8 +114,9 @@ pub use message::{
 };
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
-    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_end, outbox_finish,
-    outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep, outbox_sweep_dead,
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_end,
+    outbox_finish, outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
+    outbox_sweep_dead,
 };
 pub use participant::{
     ParticipantRow, participant_clients, participant_delete, participant_get, participant_insert,

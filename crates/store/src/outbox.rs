@@ -248,7 +248,13 @@ pub fn outbox_end(
     kept: &[u8],
 ) -> Result<bool, Error> {
     let now = tx.meta().time;
-    ended(&mut |sql, params| tx.query(sql, params), claim, end, kept, now)
+    ended(
+        &mut |sql, params| tx.query(sql, params),
+        claim,
+        end,
+        kept,
+        now,
+    )
 }
 
 /// Runs a statement, of a command or outside of any.
