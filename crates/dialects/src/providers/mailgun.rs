@@ -357,6 +357,13 @@ fn parsed(header: &str) -> (Option<String>, String) {
         return (None, header.trim().to_owned());
     };
     let address = rest.split('>').next().unwrap_or_default().trim().to_owned();
-    let name = name.trim().trim_matches('"').replace("\\\"", "\"");
+    let name = name.trim();
+    let quoted = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    let name = match quoted {
+        Some(name) => name.replace("\\\"", "\""),
+        None => name.to_owned(),
+    };
     (Some(cut(&name)).filter(|name| !name.is_empty()), address)
 }
