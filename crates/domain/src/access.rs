@@ -78,7 +78,7 @@ pub(crate) struct CachedCredential {
     read_ms: i64,
 }
 
-fn view(workspace: i64, credential: Credential) -> CredentialView {
+pub(crate) fn view(workspace: i64, credential: Credential) -> CredentialView {
     CredentialView {
         client_id: DialectId {
             workspace,
@@ -124,7 +124,8 @@ fn secret_context(workspace: i64, id: i64) -> String {
 }
 
 pub(crate) const BAD_CREDENTIAL: Error = Error::Unauthenticated("The credential is not valid.");
-const BAD_TOKEN: Error = Error::Unauthenticated("The token is not valid or has expired.");
+pub(crate) const BAD_TOKEN: Error =
+    Error::Unauthenticated("The token is not valid or has expired.");
 
 impl Domain {
     /// Makes a credential of the caller's workspace. Needs the scope admin; the caller can give only scopes and
@@ -281,6 +282,22 @@ impl Domain {
         life_s: u64,
         note: Option<&str>,
     ) -> Result<AccessToken> {
+        let (workspace, credential) = self
+            .credential_proven(mount, dialect, client_id, client_secret)
+            .await?;
+        let now = self.now_ms();
+        self.tokens()
+            .issue(dialect, workspace, credential.id, now, life_s, note)
+    }
+
+    /// The credential of a client's id (24 hexadecimal digits) and secret, with its workspace.
+    pub(crate) async fn credential_proven(
+        &self,
+        mount: Mount,
+        dialect: &str,
+        client_id: &str,
+        client_secret: &str,
+    ) -> Result<(i64, Arc<Credential>)> {
         let id = DialectId::from_hex(client_id).filter(|id| id.kind == IdKind::Credential);
         let id = id
             .filter(|_| secret::well_formed(client_secret))
@@ -295,8 +312,7 @@ impl Domain {
             return Err(BAD_CREDENTIAL);
         }
         self.note_use(id.workspace, &credential);
-        self.tokens()
-            .issue(dialect, id.workspace, id.id, self.now_ms(), life_s, note)
+        Ok((id.workspace, credential))
     }
 
     /// The caller behind an access token of [`Self::token_issue`].
@@ -378,7 +394,11 @@ impl Domain {
     }
 
     /// Who calls with a credential: of an account's, the account within what the credential lets through.
-    async fn caller_of(&self, workspace: i64, credential: &Credential) -> Result<Caller> {
+    pub(crate) async fn caller_of(
+        &self,
+        workspace: i64,
+        credential: &Credential,
+    ) -> Result<Caller> {
         let Some(account) = credential.account else {
             return caller(workspace, credential);
         };
@@ -414,7 +434,7 @@ impl Domain {
     }
 
     /// The credential if it is for this dialect, of the mount's workspace, not revoked and not expired.
-    async fn credential_live(
+    pub(crate) async fn credential_live(
         &self,
         mount: Mount,
         workspace: i64,
@@ -468,7 +488,7 @@ impl Domain {
     }
 
     /// Writes the time of the last use now and then, behind the request's back.
-    fn note_use(&self, workspace: i64, credential: &Credential) {
+    pub(crate) fn note_use(&self, workspace: i64, credential: &Credential) {
         let now = self.now_ms();
         if credential
             .last_used

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a page is in ascending order of id whichever way it was asked for.
 
+use store::Keyset;
+
 use crate::{
     error::{Error, Result},
     limits,
@@ -37,19 +39,9 @@ pub struct CursorPage<T> {
     pub has_more: bool,
 }
 
-/// What the store is asked for: ids in `from..to` (exclusive both), so many, from which end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub after: i64,
-    pub before: i64,
-    /// One more than the page holds, which says whether there is more.
-    pub limit: i64,
-    /// From the end, in descending order.
-    pub backwards: bool,
-}
-
 impl CursorQuery {
-    pub(crate) fn window(&self) -> Result<Window> {
+    /// What the store is asked for: one more than the page holds, which says whether there is more.
+    pub(crate) fn slice(&self) -> Result<Keyset> {
         if self.after.is_some() && self.before.is_some() {
             let text = "A page is after a cursor or before one, not both.";
             return Err(Error::invalid("page", "both", text));
@@ -58,7 +50,7 @@ impl CursorQuery {
             let text = format!("A page has 1 to {} items.", limits::CURSOR_ITEMS_MAX);
             return Err(Error::invalid("page", "size", text));
         }
-        Ok(Window {
+        Ok(Keyset {
             after: self.after.unwrap_or(0),
             before: self.before.unwrap_or(i64::MAX),
             limit: self.limit as i64 + 1,
@@ -66,7 +58,7 @@ impl CursorQuery {
         })
     }
 
-    /// The page of what the store found for [`Self::window`], as it came.
+    /// The page of what the store found for [`Self::slice`], as it came.
     pub(crate) fn page<T>(&self, mut found: Vec<T>) -> CursorPage<T> {
         let more = found.len() > self.limit;
         found.truncate(self.limit);
@@ -114,9 +106,9 @@ mod tests {
 
     #[test]
     fn both_cursors_and_odd_sizes_are_refused() {
-        assert!(query(Some(1), Some(2), 1).window().is_err());
-        assert!(query(None, None, 0).window().is_err());
-        assert!(query(None, None, 101).window().is_err());
-        assert!(query(None, None, 100).window().is_ok());
+        assert!(query(Some(1), Some(2), 1).slice().is_err());
+        assert!(query(None, None, 0).slice().is_err());
+        assert!(query(None, None, 101).slice().is_err());
+        assert!(query(None, None, 100).slice().is_ok());
     }
 }

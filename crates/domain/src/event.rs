@@ -147,6 +147,15 @@ pub struct PersonEvent {
     pub notice: Option<Notice>,
 }
 
+impl PersonEvent {
+    /// Of which system's records it is.
+    pub(crate) fn source(&self) -> Option<&str> {
+        let of_record = self.record.as_ref().map(|record| record.source.as_str());
+        let of_conversation = self.conversation.as_ref();
+        of_record.or_else(|| of_conversation.map(|conversation| conversation.source.as_str()))
+    }
+}
+
 /// What an event says of an audience as it was just after, or as it was last where it is no more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudienceEvent {

@@ -18,6 +18,8 @@ mod caller;
 mod channel;
 mod channel_send;
 mod client;
+mod client_device;
+mod client_link;
 mod clock;
 mod consent;
 mod conversation;
@@ -45,6 +47,7 @@ mod money;
 mod openid;
 mod outbound;
 mod outbox;
+mod participant;
 mod password;
 mod permission;
 mod person;
@@ -56,6 +59,7 @@ mod rule;
 mod secret;
 mod service;
 mod session;
+mod texts;
 mod throttle;
 mod token;
 mod tree;
@@ -82,8 +86,7 @@ pub use client::{Client, ClientNew, ClientReason, ClientStatus, Confirmation};
 pub use clock::{Clock, rfc3339};
 pub use consent::ConsentNew;
 pub use conversation::{
-    Conversation, ConversationChange, ConversationKind, ConversationNew, Notice, Participant,
-    ParticipantRef,
+    Conversation, ConversationChange, ConversationKind, ConversationNew, Notice,
 };
 pub use cursor::{CursorPage, CursorQuery};
 pub use directory::{Filter, Sort, SortBy};
@@ -110,6 +113,7 @@ pub use outbound::{
     OutboundRequest,
 };
 pub use outbox::{MailClaim, OutboxDetail, OutboxKind, OutboxView, Retry, SendError, mail_queue};
+pub use participant::{Participant, ParticipantRef};
 pub use permission::{ACTIONS, Permission, Permissions, RESOURCES, SITE};
 pub use random::Random;
 pub use rate::{Rate, RateLimit};

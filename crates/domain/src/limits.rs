@@ -181,3 +181,34 @@ pub const METADATA_BYTES_MAX: usize = 4_096;
 pub const INBOUND_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// How long a client stays pending where nothing else is configured.
 pub const PENDING_LIFE_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Characters of a URL within a message.
+pub const CONTENT_URL_CHARS_MAX: usize = 2_048;
+/// Links below a message, and characters of each one's text.
+pub const LINKS_MAX: usize = 10;
+pub const LINK_CHARS_MAX: usize = 128;
+/// Bytes of a message in a provider's own words.
+pub const NATIVE_BYTES_MAX: usize = 16 << 10;
+/// Characters of the subject of a mail.
+pub const SUBJECT_CHARS_MAX: usize = 255;
+/// Clients of one address that are looked at: pending ones of others are few.
+pub const ADDRESS_CLIENTS_MAX: usize = 1_000;
+/// Clients that a sweep removes in one command.
+pub const CLIENTS_SWEPT_MAX: usize = 500;
+/// Characters of the id that a person's own program gives itself.
+pub const DEVICE_CHARS_MAX: usize = 128;
+/// Characters of a record's reference.
+pub const RECORD_REFERENCE_CHARS_MAX: usize = 1_024;
+/// Events of one request of a provider that are taken; a provider sends far fewer.
+pub const INBOUND_EVENTS_MAX: usize = 1_000;
+/// Characters of a value that an integration holds.
+pub const INTEGRATION_VALUE_CHARS_MAX: usize = 1_024;
+/// Characters of what an integration, a key or a conversation is called, or described by.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// Characters of a picture's URL.
+pub const ICON_URL_CHARS_MAX: usize = 2_048;
+/// Webhooks that come with an integration.
+pub const INTEGRATION_WEBHOOKS_MAX: usize = 10;
+/// How far the clock of a program that signs a token may differ.
+pub const TOKEN_LEEWAY_MS: i64 = 60_000;
+/// Characters of what a person wrote that are kept: of a long mail the rest is left out.
+pub const INBOUND_CHARS_MAX: usize = 32_768;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     caller::{Caller, Context, Scope},
+    channel_send::Parcel,
     error::{Error, Result},
     limits,
     mail::{self, Envelope, Mail, MailText},
@@ -78,7 +79,7 @@ pub struct OutboxView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxDetail {
     pub item: OutboxView,
-    /// Of a mail.
+    /// Of a mail, or of what is sent over a channel, which has no HTML.
     pub text: Option<MailText>,
 }
 
@@ -128,7 +129,7 @@ pub enum SendError {
     Permanent(String),
 }
 
-fn seal_context(workspace: i64, id: i64) -> String {
+pub(crate) fn seal_context(workspace: i64, id: i64) -> String {
     format!("outbox {workspace}/{id}")
 }
 
@@ -162,6 +163,7 @@ fn open(sealer: &Sealer, workspace: i64, id: i64, payload: &[u8]) -> Result<Lett
 enum Content {
     Mail(Letter),
     Notice(Notice),
+    Parcel(Box<Parcel>),
     Forgotten,
 }
 
@@ -172,6 +174,14 @@ impl Content {
         }
         if item.kind == OutboxKind::Webhook.as_str() {
             return Notice::read(&item.payload).map(Content::Notice);
+        }
+        if item.kind == OutboxKind::Channel.as_str() {
+            let parcel = Parcel::open(sealer, workspace, item.id, &item.payload)?;
+            // Of what was sent, only ids are left.
+            return Ok(match parcel.to.is_empty() {
+                true => Content::Forgotten,
+                false => Content::Parcel(Box::new(parcel)),
+            });
         }
         open(sealer, workspace, item.id, &item.payload).map(Content::Mail)
     }
@@ -184,12 +194,22 @@ impl Content {
                 letter.envelope.to.clone(),
             )),
             Content::Notice(notice) => Some((notice.kind.clone(), notice.host.clone())),
+            Content::Parcel(parcel) => Some((parcel.template().to_owned(), parcel.to.clone())),
             Content::Forgotten => None,
         }
     }
 
-    fn text(&self) -> Result<Option<MailText>> {
+    /// The words that it holds; `app` is the workspace's name.
+    fn text(&self, app: &str) -> Result<Option<MailText>> {
         match self {
+            Content::Parcel(parcel) => {
+                let (subject, content) = parcel.words(app);
+                Ok(content.map(|content| MailText {
+                    subject,
+                    text: content.shown(),
+                    html: String::new(),
+                }))
+            }
             Content::Mail(letter) => mail::render(letter.envelope.language, &letter.mail).map(Some),
             Content::Notice(_) | Content::Forgotten => Ok(None),
         }
@@ -223,9 +243,18 @@ fn back_off_ms(retry: Retry, attempts: i64, random: u16) -> i64 {
     delay * 3 / 4 + delay / 2 * i64::from(random) / i64::from(u16::MAX)
 }
 
+/// [`back_off_ms`] by chance. Not of the seeded source: what a demo draws must not depend on what it sends.
+pub(crate) fn wait_ms(retry: Retry, attempts: i64) -> Result<i64> {
+    let random = u16::from_le_bytes(Random::system().bytes()?);
+    Ok(back_off_ms(retry, attempts, random))
+}
+
 /// An error as it is kept: one line, not too long, and without the recipient's address.
-fn kept_error(text: &str, recipient: &str) -> String {
-    let masked = text.replace(recipient, "***");
+pub(crate) fn kept_error(text: &str, recipient: &str) -> String {
+    let masked = match recipient {
+        "" => text.to_owned(),
+        recipient => text.replace(recipient, "***"),
+    };
     // A server may echo it in another letter case, or name other addresses.
     let words = masked.split_inclusive(|c: char| c.is_whitespace() || "<>,;:()[]\"'".contains(c));
     let masked: String = words
@@ -289,8 +318,12 @@ impl Domain {
             })
             .await?;
         let content = Content::of(self.store().sealer(), workspace, &item)?;
+        let app = match &content {
+            Content::Parcel(_) => self.workspace_name(workspace).await?,
+            Content::Mail(_) | Content::Notice(_) | Content::Forgotten => String::new(),
+        };
         Ok(OutboxDetail {
-            text: content.text()?,
+            text: content.text(&app)?,
             item: view(item, &content),
         })
     }
@@ -397,14 +430,10 @@ impl Domain {
                     error: kept_error(&error, recipient),
                 }
             }
-            Err(SendError::Transient(error)) => {
-                // Not the seeded source: what a demo draws must not depend on what it sends.
-                let random = u16::from_le_bytes(Random::system().bytes()?);
-                OutboxEnd::Again {
-                    next_attempt: now + back_off_ms(retry, claim.attempts, random),
-                    error: kept_error(&error, recipient),
-                }
-            }
+            Err(SendError::Transient(error)) => OutboxEnd::Again {
+                next_attempt: now + wait_ms(retry, claim.attempts)?,
+                error: kept_error(&error, recipient),
+            },
         };
         Ok(store::outbox_finish(self.store(), claim, end, now).await?)
     }

@@ -9,13 +9,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sets::{Person, Set, SetId};
-use store::{RecordFilter, RecordRow, Sql, Tx, Verdict, View};
+use store::{RecordFilter, RecordRow, Sealer, Sql, Tx, Verdict, View};
 
 use crate::{
     audience::taken,
     caller::{Caller, Context, Scope},
+    client_link,
     clock::rfc3339,
+    conversation,
     error::{Error, Result},
+    event::{self, EventKind, PersonEvent},
     id::IdKind,
     identifier::{Batch, Kind, RECORDS_SET},
     limits,
@@ -169,7 +172,7 @@ impl Record {
     }
 }
 
-fn of(row: RecordRow) -> Record {
+pub(crate) fn of(row: RecordRow) -> Record {
     Record {
         id: row.id,
         person: row.person,
@@ -296,7 +299,7 @@ fn free(
     Ok(())
 }
 
-fn one(person: Person) -> Set {
+pub(crate) fn one(person: Person) -> Set {
     Set::from_sorted(&[person])
 }
 
@@ -316,6 +319,21 @@ fn note_sets(tx: &mut Tx<'_, '_>, person: Person) -> Result<()> {
     Ok(())
 }
 
+/// Tells of a record as it is, or was last.
+pub(crate) fn tell(
+    tx: &mut Tx<'_, '_>,
+    sealer: &Sealer,
+    kind: EventKind,
+    row: &RecordRow,
+) -> Result<()> {
+    event::announce_person(tx, sealer, kind, &row.source, |_| {
+        Ok(PersonEvent {
+            record: Some(of(row.clone())),
+            ..PersonEvent::default()
+        })
+    })
+}
+
 /// Whether a record's end date has passed on this day.
 fn has_ended(row: &RecordRow, today: &str) -> bool {
     row.ends.as_deref().is_some_and(|ends| ends < today)
@@ -332,25 +350,28 @@ impl Domain {
             batch.identifier(Kind::Email, "", key).map_err(malformed)?;
         }
         if let Some(reference) = &row.reference {
+            // A long one is known by its hash.
+            let hash = blake3::hash(reference.as_bytes());
+            let known = match reference.len() > limits::IDENTIFIER_BYTES_MAX {
+                true => hash.to_hex().to_string(),
+                false => reference.clone(),
+            };
             batch
-                .identifier(Kind::External, &namespace, reference)
+                .identifier(Kind::External, &namespace, &known)
                 .map_err(malformed)?;
         }
         batch.end_person();
         Ok(batch.finish())
     }
 
-    /// Makes a record, and its person where nobody holds one of its identifiers. Needs the scope people:write.
-    pub async fn record_create(
+    /// A record to be inserted, checked, with what its person is looked for by.
+    pub(crate) async fn record_checked(
         &self,
-        context: &Context,
+        caller: &Caller,
         source: &str,
         new: RecordNew,
-    ) -> Result<Record> {
-        context.caller.need(Scope::PeopleWrite)?;
-        context.caller.need_every_structure()?;
+    ) -> Result<(RecordRow, Batch)> {
         valid_source(source)?;
-        let shares_email = new.shares_email;
         let row = checked(RecordRow {
             reference: new.reference,
             email: new.email,
@@ -362,25 +383,23 @@ impl Domain {
             profile: new.profile,
             ..empty_row(source)
         })?;
-        let batch = self.record_batch(&context.caller, &row).await?;
+        let batch = self.record_batch(caller, &row).await?;
+        Ok((row, batch))
+    }
+
+    /// Makes a record, and its person where nobody holds one of its identifiers. Needs the scope people:write.
+    pub async fn record_create(
+        &self,
+        context: &Context,
+        source: &str,
+        new: RecordNew,
+    ) -> Result<Record> {
+        context.caller.need(Scope::PeopleWrite)?;
+        context.caller.need_every_structure()?;
+        let shares_email = new.shares_email;
+        let (row, batch) = self.record_checked(&context.caller, source, new).await?;
         self.command(context, "record_create", batch.weight(), move |tx| {
-            let mut row = row.clone();
-            free(tx, &row, None, shares_email)?;
-            let (people, _) = resolve_or_make(tx, &batch)?;
-            row.person = people
-                .iter()
-                .next()
-                .ok_or_else(|| Error::internal("a record has no person"))?;
-            let others = store::records_of(tx, row.person, limits::PERSON_RECORDS_MAX as i64)?;
-            if others.len() >= limits::PERSON_RECORDS_MAX {
-                let say = "This person has as many records as one may have.";
-                return Err(Error::invalid("email", "too_many", say));
-            }
-            let now = tx.meta().time;
-            (row.id, row.created, row.updated) = (tx.next_id(), now, now);
-            row.ended = has_ended(&row, &day(now));
-            store::record_insert(tx, &row)?;
-            note_sets(tx, row.person)?;
+            let row = insert(tx, row.clone(), &batch, shares_email)?;
             store::activity_insert(tx, Some(row.id), &format!("person={}", row.person))?;
             Ok(Verdict::Done(of(row)))
         })
@@ -478,6 +497,7 @@ impl Domain {
                 Some(self.record_batch(&context.caller, &probe).await?)
             }
         };
+        let sealer = self.store().sealer().clone();
         self.command(context, "record_update", 2, move |tx| {
             let before = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
             let mut row = checked(changed(before.clone(), &change)?)?;
@@ -492,13 +512,15 @@ impl Domain {
             }
             store::record_update(tx, &row)?;
             note_sets(tx, row.person)?;
+            tell(tx, &sealer, EventKind::RecordUpdated, &row)?;
             store::activity_insert(tx, Some(row.id), "")?;
             Ok(Verdict::Done(of(row)))
         })
         .await
     }
 
-    /// Deletes a record. The person, their identifiers and their memberships stay. Needs the scope people:write.
+    /// Deletes a record with its clients and the conversations that are its alone. The person, their identifiers and their
+    /// memberships stay. Needs the scope people:write.
     pub async fn record_delete(
         &self,
         context: &Context,
@@ -507,11 +529,14 @@ impl Domain {
     ) -> Result<()> {
         context.caller.need(Scope::PeopleWrite)?;
         context.caller.need_every_structure()?;
-        let source = source.to_owned();
+        let (source, sealer) = (source.to_owned(), self.store().sealer().clone());
         self.command(context, "record_delete", 1, move |tx| {
             let row = lookup(tx, &source, &reference)?.ok_or(Error::NotFound(NOUN))?;
+            client_link::record_gone(tx, &row)?;
+            conversation::record_leaves(tx, &sealer, row.id)?;
             store::record_delete(tx, row.id)?;
             note_sets(tx, row.person)?;
+            tell(tx, &sealer, EventKind::RecordDeleted, &row)?;
             store::activity_insert(tx, Some(row.id), &format!("person={}", row.person))?;
             Ok(Verdict::Done(()))
         })
@@ -539,8 +564,34 @@ impl Domain {
     }
 }
 
+/// Inserts a record and makes its person where nobody holds one of its identifiers.
+pub(crate) fn insert(
+    tx: &mut Tx<'_, '_>,
+    mut row: RecordRow,
+    batch: &Batch,
+    shares_email: bool,
+) -> Result<RecordRow> {
+    free(tx, &row, None, shares_email)?;
+    let (people, _) = resolve_or_make(tx, batch)?;
+    row.person = people
+        .iter()
+        .next()
+        .ok_or_else(|| Error::internal("a record has no person"))?;
+    let others = store::records_of(tx, row.person, limits::PERSON_RECORDS_MAX as i64)?;
+    if others.len() >= limits::PERSON_RECORDS_MAX {
+        let say = "This person has as many records as one may have.";
+        return Err(Error::invalid("email", "too_many", say));
+    }
+    let now = tx.meta().time;
+    (row.id, row.created, row.updated) = (tx.next_id(), now, now);
+    row.ended = has_ended(&row, &day(now));
+    store::record_insert(tx, &row)?;
+    note_sets(tx, row.person)?;
+    Ok(row)
+}
+
 /// Gives a person the keys that nobody holds; of the others the clash is noted.
-fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Result<()> {
+pub(crate) fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Result<()> {
     for (at, key) in batch.keys.iter().enumerate() {
         let kind = batch.kinds[at];
         match tx.person(key) {

@@ -73,7 +73,11 @@ fn profile(text: String) -> Result<String> {
 
 /// The fields of a record, checked.
 pub(crate) fn checked(mut row: RecordRow) -> Result<RecordRow> {
-    row.reference = short("reference", row.reference, limits::REFERENCE_CHARS_MAX)?;
+    row.reference = short(
+        "reference",
+        row.reference,
+        limits::RECORD_REFERENCE_CHARS_MAX,
+    )?;
     row.first_name = short("first_name", row.first_name, limits::NAME_CHARS_MAX)?;
     row.last_name = short("last_name", row.last_name, limits::NAME_CHARS_MAX)?;
     row.starts = date("starts", row.starts)?;

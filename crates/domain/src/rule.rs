@@ -10,6 +10,7 @@ use store::{Audience, AudienceKind, View};
 
 use crate::{
     caller::{Caller, Portfolio},
+    channel::Channel,
     error::{Error, Result},
     limits,
     manager::grants_on,
@@ -28,6 +29,8 @@ pub enum Rule {
     Any(Vec<Rule>),
     /// Everybody whom the workspace knows but these.
     Not(Box<Rule>),
+    /// Everybody with an active client of this channel.
+    Channel(Channel),
 }
 
 impl Rule {
@@ -40,7 +43,7 @@ impl Rule {
             })
         };
         match self {
-            Rule::Audience(_) => (1, 1),
+            Rule::Audience(_) | Rule::Channel(_) => (1, 1),
             Rule::All(rules) | Rule::Any(rules) => parts(rules),
             Rule::Not(rule) => {
                 let (count, depth) = rule.size();
@@ -55,7 +58,7 @@ impl Rule {
             Rule::Audience(_) => true,
             Rule::All(rules) => rules.iter().any(Rule::is_bounded),
             Rule::Any(rules) => rules.iter().all(Rule::is_bounded),
-            Rule::Not(_) => false,
+            Rule::Not(_) | Rule::Channel(_) => false,
         }
     }
 
@@ -66,6 +69,7 @@ impl Rule {
                 rules.iter().for_each(|rule| rule.audiences(found));
             }
             Rule::Not(rule) => rule.audiences(found),
+            Rule::Channel(_) => {}
         }
     }
 }
@@ -166,6 +170,7 @@ fn evaluate(view: &mut dyn View, rule: &Rule) -> Result<Set> {
             let people = evaluate(view, rule)?;
             Ok(everybody(view).and_not(&people))
         }
+        Rule::Channel(channel) => Ok(view.members(channel.set())),
     }
 }
 

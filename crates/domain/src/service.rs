@@ -189,6 +189,10 @@ impl Domain {
         &*self.0.options.outbound
     }
 
+    pub(crate) fn pending_life_ms(&self) -> i64 {
+        self.0.options.pending_life_ms
+    }
+
     /// Where people reach the server, without a slash at the end.
     pub fn public_url(&self) -> &str {
         &self.0.options.public_url

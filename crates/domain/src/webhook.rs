@@ -7,13 +7,13 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use store::{EventRow, OutboxClaim, Sealer, Tx, Verdict, WebhookRow};
+use store::{EventRow, OutboxClaim, Sealer, Sql, Tx, Verdict, WebhookRow};
 
 use crate::{
     access::NATIVE,
     caller::{Caller, Context, Scope},
     error::{Error, Field, Result},
-    event::{Event, EventKind},
+    event::{Event, EventData, EventKind},
     limits,
     outbox::{OutboxKind, Retry, SendError},
     random::Random,
@@ -206,6 +206,19 @@ fn wants(dialect: &str, events: &str, kind: EventKind) -> bool {
     events.split(' ').any(|wanted| wanted == kind.as_str())
 }
 
+/// Whether webhooks of a protocol are told of such an event at all: of other systems' people they are not, as in
+/// [`listening`].
+fn is_told(sealer: &Sealer, workspace: i64, dialect: &str, row: &EventRow) -> Result<bool> {
+    let is_of_person = EventKind::parse(&row.kind).is_some_and(|kind| !kind.is_of_audiences());
+    if dialect == NATIVE || !is_of_person {
+        return Ok(true);
+    }
+    Ok(match Event::of(sealer, workspace, row.clone())?.data {
+        EventData::Audience(_) => true,
+        EventData::Person(said) => said.source() == Some(dialect),
+    })
+}
+
 /// The host of an absolute http or https URL, in lower case; nothing where it is none, or names a user. Stricter than
 /// what clients take: no space or control character, no backslash, which some of them read as a slash.
 fn host(url: &str) -> Option<String> {
@@ -324,6 +337,59 @@ fn kept(wanted: &[EventKind]) -> String {
     wanted.join(" ")
 }
 
+/// A webhook that only a command has to make yet.
+pub(crate) struct Made {
+    dialect: String,
+    url: String,
+    events: String,
+    secret: String,
+    detail: i64,
+}
+
+pub(crate) fn checked(random: &Random, new: WebhookNew) -> Result<Made> {
+    Ok(Made {
+        url: valid_url(&new.url)?,
+        secret: match new.secret {
+            Some(secret) => valid_secret(&new.dialect, secret)?,
+            None => generated(random)?,
+        },
+        dialect: new.dialect,
+        events: kept(&new.events),
+        detail: new.detail.bits(),
+    })
+}
+
+impl Made {
+    /// The webhook with its secret, which is shown this once.
+    pub(crate) fn insert(
+        &self,
+        tx: &mut Tx<'_, '_>,
+        sealer: &Sealer,
+        integration: Option<i64>,
+    ) -> Result<(Webhook, String)> {
+        room(tx)?;
+        if let Some(id) = integration {
+            store::integration_get(tx, id)?.ok_or(Error::NotFound("integration"))?;
+        }
+        let (id, workspace) = (tx.next_id(), tx.workspace());
+        let row = WebhookRow {
+            id,
+            dialect: self.dialect.clone(),
+            url: self.url.clone(),
+            events: self.events.clone(),
+            secret: sealer.seal(&seal_context(workspace, id), self.secret.as_bytes())?,
+            old: None,
+            integration,
+            detail: self.detail,
+            created: tx.meta().time,
+            updated: tx.meta().time,
+        };
+        store::webhook_insert(tx, &row)?;
+        store::activity_insert(tx, Some(id), &format!("dialect={}", self.dialect))?;
+        Ok((view(row), self.secret.clone()))
+    }
+}
+
 /// A webhook of this dialect, if one is named, and of the caller's integration, if it has one.
 fn of_integration(
     row: Option<WebhookRow>,
@@ -344,33 +410,10 @@ impl Domain {
         new: WebhookNew,
     ) -> Result<(Webhook, String)> {
         need(&context.caller)?;
-        let url = valid_url(&new.url)?;
-        let secret = match new.secret {
-            Some(secret) => valid_secret(&new.dialect, secret)?,
-            None => generated(self.random())?,
-        };
-        let (dialect, events) = (new.dialect, kept(&new.events));
         let integration = context.caller.integration.or(new.integration);
-        let detail = new.detail.bits();
-        let (workspace, sealer) = (context.caller.workspace, self.store().sealer().clone());
+        let (made, sealer) = (checked(self.random(), new)?, self.store().sealer().clone());
         self.command(context, "webhook_create", 1, move |tx| {
-            room(tx)?;
-            let id = tx.next_id();
-            let row = WebhookRow {
-                id,
-                dialect: dialect.clone(),
-                url: url.clone(),
-                events: events.clone(),
-                secret: sealer.seal(&seal_context(workspace, id), secret.as_bytes())?,
-                old: None,
-                integration,
-                detail,
-                created: tx.meta().time,
-                updated: tx.meta().time,
-            };
-            store::webhook_insert(tx, &row)?;
-            store::activity_insert(tx, Some(id), &format!("dialect={dialect}"))?;
-            Ok(Verdict::Done((view(row), secret.clone())))
+            Ok(Verdict::Done(made.insert(tx, &sealer, integration)?))
         })
         .await
     }
@@ -487,6 +530,7 @@ impl Domain {
     pub async fn webhook_replay(&self, context: &Context, id: i64, since_ms: i64) -> Result<u64> {
         need(&context.caller)?;
         let own = context.caller.integration;
+        let sealer = self.store().sealer().clone();
         self.command(context, "webhook_replay", 1, move |tx| {
             let row = of_integration(store::webhook_get(tx, id)?, None, own)?;
             let listener = listener(id, &row.url);
@@ -495,14 +539,16 @@ impl Domain {
                 let page = store::event_page(tx, since_ms, after, limits::PAGE_ITEMS_MAX as i64)?;
                 let Some(last) = page.last() else { break };
                 after = last.id;
-                let known = page.iter();
-                let known =
-                    known.filter_map(|event| Some((event.id, EventKind::parse(&event.kind)?)));
-                let wanted = known.filter(|(_, kind)| wants(&row.dialect, &row.events, *kind));
-                let room = usize::try_from(limits::EVENTS_REPLAYED_MAX - queued).unwrap_or(0);
-                for (event, kind) in wanted.take(room) {
-                    listener.queue(tx, kind, event)?;
-                    queued += 1;
+                for event in page {
+                    let kind = EventKind::parse(&event.kind);
+                    let kind = kind.filter(|kind| wants(&row.dialect, &row.events, *kind));
+                    let room = queued < limits::EVENTS_REPLAYED_MAX;
+                    if let Some(kind) = kind.filter(|_| room)
+                        && is_told(&sealer, tx.workspace(), &row.dialect, &event)?
+                    {
+                        listener.queue(tx, kind, event.id)?;
+                        queued += 1;
+                    }
                 }
             }
             let detail = format!("since={since_ms} queued={queued}");

@@ -43,6 +43,13 @@ fn valid_slug(slug: &str) -> Result<()> {
 }
 
 impl Domain {
+    /// What a workspace is called; empty where there is none.
+    pub(crate) async fn workspace_name(&self, workspace: i64) -> Result<String> {
+        let found = self.store().workspaces(workspace - 1, 1).await?;
+        let found = found.into_iter().find(|found| found.id == workspace);
+        Ok(found.map(|found| found.name).unwrap_or_default())
+    }
+
     /// Makes a workspace. Needs the scope installation.
     pub async fn workspace_create(&self, caller: &Caller, new: WorkspaceNew) -> Result<Workspace> {
         caller.need(Scope::Installation)?;

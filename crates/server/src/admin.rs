@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Api, Connection},
+    demo_sunshine,
     failure::Result,
     output,
 };
@@ -78,7 +79,8 @@ const CONTROLS: [&str; 3] = ["api", "console", "both"];
 pub enum CredentialCommand {
     /// Make a credential; its secret is printed this once
     Create {
-        /// The protocol it is for: native (an API token), criteo (an OAuth client) or thrive (both of its ways in)
+        /// The protocol it is for: native (an API token), criteo (an OAuth client), thrive (both of its ways in)
+        /// or sunshine (an app's key)
         #[arg(long)]
         dialect: String,
         #[arg(long)]
@@ -86,8 +88,8 @@ pub enum CredentialCommand {
         /// The structures that it may touch; every structure if absent
         #[arg(long, value_name = "ID", num_args = 1..)]
         structure: Vec<i64>,
-        /// Space-separated: audiences:read, audiences:write, structures:write, people:read, people:write, webhooks, admin (all
-        /// before), installation; what the protocol's clients usually need if absent
+        /// Space-separated: audiences:read, audiences:write, structures:write, people:read, people:write, webhooks, channels,
+        /// integrations, admin (all before), installation; what the protocol's clients usually need if absent
         #[arg(long)]
         scopes: Option<String>,
         #[command(flatten)]
@@ -269,6 +271,11 @@ fn shown_once(dialect: &str, made: &Value) -> String {
         Some(workspace) if dialect == dialects::thrive::DIALECT => {
             let tenant = dialects::thrive::tenant_id(workspace);
             format!("tenant_id:      {tenant}\napi_secret:     {secret}\n{both}")
+        }
+        Some(workspace) if dialect == demo_sunshine::DIALECT => {
+            let app = demo_sunshine::app_id(workspace);
+            let key = demo_sunshine::key_id(&client_id, &cell(made, "scopes"));
+            format!("app_id:  {app}\nkey_id:  {key}\nsecret:  {secret}")
         }
         _ => both,
     };

@@ -222,6 +222,14 @@ impl Api {
         Ok(self.answered(request.send_empty())?)
     }
 
+    pub fn put_with(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .agent
+            .put(self.at(path))
+            .header("authorization", &self.authorization);
+        Ok(self.answered(request.send_json(body))?)
+    }
+
     pub fn delete(&self, path: &str) -> Result<Value> {
         self.delete_with(path, &[])
     }

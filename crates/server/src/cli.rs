@@ -10,6 +10,7 @@ use crate::{
     account::{self, AccountCommand},
     admin::{self, CredentialCommand, StructureCommand, WorkspaceCommand},
     audience::{self, AudienceCommand, IMPORT_EXAMPLES},
+    channel::{self, ChannelCommand},
     config::{self, Config, Given, Settings, keys},
     demo,
     failure::{Failure, Result},
@@ -83,10 +84,13 @@ enum Command {
     /// Make, list, rotate and revoke the keys of accounts
     #[command(subcommand, after_help = key::EXAMPLES)]
     Key(KeyCommand),
-    /// Make, list, delete, rotate and replay webhooks: where what happens to audiences is sent
+    /// Connect the providers of channels (Mailgun, Twilio, MessageBird, WhatsApp), and see how many people each reaches
+    #[command(subcommand, after_help = channel::EXAMPLES)]
+    Channel(ChannelCommand),
+    /// Make, list, delete, rotate and replay webhooks: where what happens to audiences and people is sent
     #[command(subcommand, after_help = webhook::EXAMPLES)]
     Webhook(WebhookCommand),
-    /// Look at what has to leave a running server: mail, and events for webhooks
+    /// Look at what has to leave a running server: mail, messages on channels, and events for webhooks
     #[command(subcommand)]
     Outbox(OutboxCommand),
     /// See how far a running server is with work that takes longer than a request
@@ -312,6 +316,7 @@ pub fn run() -> Result<()> {
         Command::Account(command) => account::account(command),
         Command::Group(command) => group::group(command),
         Command::Key(command) => key::key(command),
+        Command::Channel(command) => channel::channel(command),
         Command::Webhook(command) => webhook::webhook(command),
         Command::Outbox(command) => outbox::outbox(command),
         Command::Job(command) => job::job(command),

@@ -20,6 +20,7 @@ use crate::{
     address::Allowed,
     config::{Config, LogFormat},
     demo_accounts::{self, Accounts},
+    demo_sunshine::{self, Sunshine},
     demo_thrive::{self, Thrive},
     failure::{Exit, Failure, Result},
     first_start::administrator,
@@ -63,6 +64,7 @@ struct Made {
     foreign_advertiser_id: i64,
     accounts: Accounts,
     thrive: Thrive,
+    sunshine: Sunshine,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -159,6 +161,7 @@ async fn make(domain: &Domain, random: &Random, options: &Options, data: &Path) 
         foreign_advertiser_id: foreign,
         accounts: demo_accounts::accounts(domain, &context, random).await?,
         thrive: demo_thrive::company(domain, &context).await?,
+        sunshine: demo_sunshine::app(domain, &context).await?,
     };
     write_made(data, &made)?;
     Ok(made)
@@ -302,6 +305,7 @@ fn as_json(url: &str, data: &str, made: &Made) -> serde_json::Value {
         "a2": made.accounts.a2_json(url),
         "opendatasoft": made.accounts.opendatasoft_json(url),
         "thrive": made.thrive.json(url),
+        "sunshine": made.sunshine.json(url),
     })
 }
 
@@ -314,6 +318,7 @@ fn as_text(url: &str, data: &str, made: &Made) -> String {
         people,
         accounts,
         thrive,
+        sunshine,
         ..
     } = made;
     format!(
@@ -335,11 +340,12 @@ Criteo Marketing API, with the vendor's own client (pip install criteo-marketing
       client_secret="{criteo_client_secret}",
       grant_type="client_credentials")
   print(criteo.AudiencesApi(client).get_audiences("Bearer " + token.access_token, advertiser_id={advertiser_id}))
-{accounts}{thrive}"#,
+{accounts}{thrive}{sunshine}"#,
         version = env!("CARGO_PKG_VERSION"),
         people = output::count(*people),
         accounts = accounts.text(url),
         thrive = thrive.text(url),
+        sunshine = sunshine.text(url),
     )
 }
 

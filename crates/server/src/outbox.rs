@@ -25,6 +25,15 @@ pub enum OutboxCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Play a person's answer to what stays here, since nothing leaves a demo: throng outbox confirm 12
+    Confirm {
+        id: i64,
+        /// What they write back: yes confirms a link, no refuses it, stop blocks and start unblocks; anything else is a message
+        #[arg(long, value_name = "TEXT", default_value = "yes")]
+        answer: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Send an item now that was given up or waits for its next attempt
     Retry {
         id: i64,
@@ -57,6 +66,15 @@ pub fn outbox(command: OutboxCommand) -> Result<()> {
             let item = Api::new(&connection)?.get(&format!("/outbox/{id}"), &[])?;
             say(&connection, &item, shown)
         }
+        OutboxCommand::Confirm {
+            id,
+            answer,
+            connection,
+        } => {
+            let body = json!({"answer": answer});
+            let done = Api::new(&connection)?.post(&format!("/outbox/{id}/confirm"), &body)?;
+            say(&connection, &done, |done| confirmed(&answer, done))
+        }
         OutboxCommand::Retry { id, connection } => {
             let item = Api::new(&connection)?.post(&format!("/outbox/{id}/retry"), &json!({}))?;
             say(&connection, &item, |item| {
@@ -67,6 +85,20 @@ pub fn outbox(command: OutboxCommand) -> Result<()> {
             })
         }
     }
+}
+
+fn confirmed(answer: &str, done: &Value) -> String {
+    let client = &done["client"];
+    if client.is_null() {
+        return format!("The person answered {answer:?}: the client is removed.");
+    }
+    format!(
+        "The person answered {answer:?}: client {} of person {} on {} is {}.",
+        cell(client, "id"),
+        cell(client, "person"),
+        cell(client, "channel"),
+        cell(client, "status")
+    )
 }
 
 /// An item as a mail is read: its head, a blank line, its text.

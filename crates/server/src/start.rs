@@ -159,6 +159,7 @@ async fn sweep_once(domain: &Domain) -> domain::Result<()> {
             domain.account_sweep(workspace.id).await?;
             domain.webhook_sweep(workspace.id).await?;
             while domain.record_sweep(workspace.id).await? {}
+            while domain.client_sweep(workspace.id).await? {}
         }
     }
 }

@@ -19,7 +19,9 @@ Examples:
   throng webhook delete 12
 
 Events: audience.created, audience.updated, audience.moved, audience.deleted, audience.members_changed,
-audience.managers_changed. They are signed by Standard Webhooks. What could not be sent yet: throng outbox list.";
+audience.managers_changed; record.updated, record.deleted, client.added, client.updated, client.removed,
+conversation.created, conversation.removed, conversation.joined, conversation.left, conversation.read,
+conversation.typing, message.posted, message.sent, message.failed. They are signed by Standard Webhooks. What could not be sent yet: throng outbox list.";
 
 #[derive(Debug, Subcommand)]
 pub enum WebhookCommand {

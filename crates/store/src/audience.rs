@@ -115,14 +115,11 @@ const MANUAL: &str = "SELECT id FROM audience WHERE workspace_id = $1 AND struct
 /// changed since.
 const TREE: &str = "SELECT id, structure_id, parent_id, kind, name, description, reference, control, unique_names, \
      created, updated, rule FROM audience WHERE deleting = 0 AND workspace_id = $1 \
-     AND (CAST($2 AS bigint) = 0 OR (structure_id = CAST($2 AS bigint) AND kind <> 'structure')) \
-     AND (CAST($3 AS bigint) = 0 OR kind = 'structure') AND (CAST($4 AS bigint) = 0 \
-     OR (CAST($4 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) AND updated >= $5 \
-     ORDER BY id LIMIT $6 OFFSET $7";
+     AND (CAST($2 AS bigint) = 0 OR (CAST($2 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) \
+     AND updated >= $3 ORDER BY id LIMIT $4 OFFSET $5";
 const TREE_COUNT: &str = "SELECT count(*) FROM audience WHERE deleting = 0 AND workspace_id = $1 \
-     AND (CAST($2 AS bigint) = 0 OR (structure_id = CAST($2 AS bigint) AND kind <> 'structure')) \
-     AND (CAST($3 AS bigint) = 0 OR kind = 'structure') AND (CAST($4 AS bigint) = 0 \
-     OR (CAST($4 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) AND updated >= $5";
+     AND (CAST($2 AS bigint) = 0 OR (CAST($2 AS bigint) = 1) = (control <> 'console' AND kind <> 'smart')) \
+     AND updated >= $3";
 const DELETING: &str = "UPDATE audience SET deleting = $3, reference = NULL, name_unique = NULL \
      WHERE workspace_id = $1 AND structure_id = $2";
 /// Children before their structure, whose kind comes last.
@@ -336,10 +333,6 @@ fn ids(rows: Vec<Row>) -> Result<Vec<i64>, Error> {
 /// Which structures and audiences.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TreeFilter {
-    /// Only the audiences of this structure.
-    pub structure: Option<i64>,
-    /// Only structures.
-    pub roots: bool,
     /// Only those that an API caller may change (true) or may not (false).
     pub api: Option<bool>,
     /// Only those changed since; milliseconds since the Unix epoch.
@@ -347,7 +340,7 @@ pub struct TreeFilter {
 }
 
 impl TreeFilter {
-    fn params<'a>(&self, workspace: i64) -> [Param<'a>; 5] {
+    fn params<'a>(&self, workspace: i64) -> [Param<'a>; 3] {
         let api = match self.api {
             None => 0,
             Some(true) => 1,
@@ -355,8 +348,6 @@ impl TreeFilter {
         };
         [
             workspace.into(),
-            self.structure.unwrap_or(0).into(),
-            i64::from(self.roots).into(),
             Param::Int(api),
             self.updated_since.unwrap_or(i64::MIN).into(),
         ]
@@ -370,16 +361,8 @@ pub fn tree_page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Audience>, Error> {
-    let [workspace, structure, roots, api, since] = filter.params(sql.workspace());
-    let params = [
-        workspace,
-        structure,
-        roots,
-        api,
-        since,
-        limit.into(),
-        offset.into(),
-    ];
+    let [workspace, api, since] = filter.params(sql.workspace());
+    let params = [workspace, api, since, limit.into(), offset.into()];
     all(sql.query(TREE, &params)?)
 }
 

@@ -91,6 +91,16 @@ const SLICE_OF_ACCOUNTS: &str = "SELECT id, dialect, name, prefix, secret_hash, 
 const COUNT_OF_ACCOUNTS: &str =
     "SELECT COUNT(*) FROM credential WHERE workspace_id = $1 AND account_id IS NOT NULL";
 const COUNT_OF: &str = "SELECT count(*) FROM credential WHERE workspace_id = $1 AND account_id = $2 AND revoked IS NULL";
+const OF_INTEGRATION: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, expires, \
+     last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 AND dialect = $2 AND integration_id = $3 \
+     AND revoked IS NULL ORDER BY id LIMIT $4";
+const OF_NO_INTEGRATION: &str = "SELECT id, dialect, name, prefix, secret_hash, scopes, every_structure, created, \
+     expires, last_used, revoked, account_id, permissions, revoked_reason, sealed_secret, \
+     integration_id FROM credential WHERE workspace_id = $1 AND dialect = $2 AND integration_id IS NULL \
+     AND revoked IS NULL AND account_id IS NULL ORDER BY id LIMIT $3";
+const REVOKE_OF_INTEGRATION: &str = "UPDATE credential SET revoked = $3, revoked_reason = $4 WHERE workspace_id = $1 \
+     AND integration_id = $2 AND revoked IS NULL RETURNING id";
 const UPDATE: &str = "UPDATE credential SET name = $3, permissions = $4, prefix = $5, secret_hash = $6 \
      WHERE workspace_id = $1 AND id = $2";
 const LOOKUP_DELETE: &str =
@@ -121,6 +131,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     SLICE_OF_ACCOUNTS,
     COUNT_OF_ACCOUNTS,
     COUNT_OF,
+    OF_INTEGRATION,
+    OF_NO_INTEGRATION,
+    REVOKE_OF_INTEGRATION,
     UPDATE,
     LOOKUP_DELETE,
     REVOKE_OF,
@@ -293,6 +306,41 @@ pub fn credentials_revoke_of(tx: &mut Tx<'_, '_>, account: i64, reason: &str) ->
         reason.into(),
     ];
     tx.query(REVOKE_OF, &params).map(drop)
+}
+
+/// The credentials of a dialect that belong to an integration, or to neither an integration nor an account, and are not
+/// revoked; in order of id.
+pub fn credentials_of_integration(
+    sql: &mut dyn Sql,
+    dialect: &str,
+    integration: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Credential>, Error> {
+    let (workspace, dialect) = (sql.workspace().into(), dialect.into());
+    let rows = match integration {
+        Some(id) => sql.query(
+            OF_INTEGRATION,
+            &[workspace, dialect, id.into(), limit.into()],
+        ),
+        None => sql.query(OF_NO_INTEGRATION, &[workspace, dialect, limit.into()]),
+    };
+    rows?.into_iter().map(|row| of(sql, row)).collect()
+}
+
+/// Revokes all credentials of an integration; answers their ids.
+pub fn credentials_revoke_of_integration(
+    tx: &mut Tx<'_, '_>,
+    integration: i64,
+    reason: &str,
+) -> Result<Vec<i64>, Error> {
+    let params = [
+        tx.workspace().into(),
+        integration.into(),
+        tx.meta().time.into(),
+        reason.into(),
+    ];
+    let rows = tx.query(REVOKE_OF_INTEGRATION, &params)?;
+    rows.iter().map(|row| row.int(0)).collect()
 }
 
 /// Notes the time of the last use.

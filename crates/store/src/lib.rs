@@ -12,9 +12,11 @@ mod audience;
 mod backup;
 mod change;
 mod checkpoint;
+mod client;
 mod committer;
 mod connection;
 mod consent;
+mod conversation;
 mod credential;
 mod error;
 mod event;
@@ -23,13 +25,17 @@ mod head;
 mod idempotency;
 mod identity;
 mod installation;
+mod integration;
 mod job;
 mod keys;
+mod keyset;
 mod ledger;
 mod load;
 mod manager;
+mod message;
 mod migrations;
 mod outbox;
+mod participant;
 mod postgres_engine;
 mod read;
 mod record;
@@ -66,15 +72,26 @@ pub use audience::{
     audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
+pub use client::{
+    ClientRow, channel_block, channel_blocked, channel_unblock, client_active_beside,
+    client_delete, client_get, client_insert, client_update, clients_at, clients_count,
+    clients_expired, clients_of_integration, clients_of_record, clients_page, inbound_seen,
+    inbound_sweep,
+};
 pub use committer::Meta;
 pub use consent::{
     Consent, consent_by_other, consent_get, consent_put, consented_people, consents_delete,
     consents_of, policies, policies_count, policy_insert, policy_set,
 };
+pub use conversation::{
+    ConversationRow, conversation_delete, conversation_get, conversation_has_default,
+    conversation_insert, conversation_page_of, conversation_update,
+};
 pub use credential::{
     Credential, SigningKey, TokenOwner, credential_get, credential_insert, credential_page,
     credential_page_of, credential_revoke, credential_slice_of_accounts, credential_update,
-    credentials_count_of, credentials_revoke_of, signing_keys, token_owner,
+    credentials_count_of, credentials_of_integration, credentials_revoke_of,
+    credentials_revoke_of_integration, signing_keys, token_owner,
 };
 pub use error::Error;
 pub use event::{EventRow, event_get, event_insert, event_page, event_sweep};
@@ -82,15 +99,29 @@ pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
 pub use installation::Installation;
+pub use integration::{
+    INTEGRATION_KINDS, IntegrationRow, integration_by_hook, integration_delete, integration_get,
+    integration_insert, integration_page, integration_update, integrations_count,
+};
 pub use job::{JobRow, job_finish, job_get, job_insert, job_page, job_step, jobs_open};
+pub use keyset::Keyset;
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use manager::{
     ManagerRow, managed_by, manager_delete, manager_get, manager_put, managers_clear, managers_of,
 };
+pub use message::{
+    MessageRow, message_delete, message_get, message_insert, message_page, messages_delete,
+};
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
-    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_finish,
-    outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep, outbox_sweep_dead,
+    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_end,
+    outbox_finish, outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
+    outbox_sweep_dead,
+};
+pub use participant::{
+    ParticipantRow, participant_clients, participant_delete, participant_get, participant_insert,
+    participant_of, participant_page, participant_read, participants_count_of_record,
+    participants_missed, participants_of_record,
 };
 pub use read::Read;
 pub use record::{

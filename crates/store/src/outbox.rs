@@ -239,6 +239,49 @@ pub async fn outbox_claim(
         .map_err(|_| Error::Internal("a claim was lost".into()))
 }
 
+/// Ends an attempt within the command that draws the conclusions from it; of one that was sent, `kept` stays. False where
+/// the claim is no longer the newest one: nothing is changed then.
+pub fn outbox_end(
+    tx: &mut Tx<'_, '_>,
+    claim: &OutboxClaim,
+    end: &OutboxEnd,
+    kept: &[u8],
+) -> Result<bool, Error> {
+    let now = tx.meta().time;
+    ended(
+        &mut |sql, params| tx.query(sql, params),
+        claim,
+        end,
+        kept,
+        now,
+    )
+}
+
+/// Runs a statement, of a command or outside of any.
+type Runs<'a> = &'a mut dyn FnMut(&'static str, &[Param<'_>]) -> Result<Vec<Row>, Error>;
+
+fn ended(
+    run: Runs<'_>,
+    claim: &OutboxClaim,
+    end: &OutboxEnd,
+    kept: &[u8],
+    now: i64,
+) -> Result<bool, Error> {
+    let (workspace, id, epoch) = (claim.workspace.into(), claim.id.into(), claim.epoch.into());
+    let rows = match end {
+        OutboxEnd::Sent => run(SENT, &[workspace, id, epoch, now.into(), kept.into()]),
+        OutboxEnd::Again {
+            next_attempt,
+            error,
+        } => {
+            let next_attempt = (*next_attempt).into();
+            run(AGAIN, &[workspace, id, epoch, next_attempt, error.into()])
+        }
+        OutboxEnd::Dead { error } => run(DEAD, &[workspace, id, epoch, now.into(), error.into()]),
+    }?;
+    Ok(!rows.is_empty())
+}
+
 /// Ends an attempt. False where the claim is no longer the newest one: nothing is changed then.
 pub async fn outbox_finish(
     store: &Store,
@@ -246,27 +289,12 @@ pub async fn outbox_finish(
     end: OutboxEnd,
     now: i64,
 ) -> Result<bool, Error> {
-    let (workspace, id, epoch) = (claim.workspace, claim.id, claim.epoch);
+    let claim = claim.clone();
     let (reply, answer) = oneshot::channel();
     store
         .exclusive(move |connection| {
-            let (workspace, id, epoch) = (workspace.into(), id.into(), epoch.into());
-            let rows = match &end {
-                OutboxEnd::Sent => {
-                    connection.query(SENT, &[workspace, id, epoch, now.into(), Param::Bytes(&[])])
-                }
-                OutboxEnd::Again {
-                    next_attempt,
-                    error,
-                } => {
-                    let next_attempt = (*next_attempt).into();
-                    connection.query(AGAIN, &[workspace, id, epoch, next_attempt, error.into()])
-                }
-                OutboxEnd::Dead { error } => {
-                    connection.query(DEAD, &[workspace, id, epoch, now.into(), error.into()])
-                }
-            }?;
-            reply.send(!rows.is_empty()).ok();
+            let run: Runs<'_> = &mut |sql, params| connection.query(sql, params);
+            reply.send(ended(run, &claim, &end, &[], now)?).ok();
             Ok(())
         })
         .await?;

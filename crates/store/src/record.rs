@@ -55,7 +55,8 @@ const GET: &str = "SELECT id, source, person, reference, email, email_key, first
 const BY_REFERENCE: &str = "SELECT id, source, person, reference, email, email_key, first_name, last_name, active, ended, \
      starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND source = $2 AND reference = $3";
 const BY_EMAIL: &str = "SELECT id, source, person, reference, email, email_key, first_name, last_name, active, ended, \
-     starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND source = $2 AND email_key = $3";
+     starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND source = $2 AND email_key = $3 \
+     ORDER BY id LIMIT 1";
 const OF_PERSON: &str = "SELECT id, source, person, reference, email, email_key, first_name, last_name, active, ended, \
      starts, ends, profile, created, updated FROM record WHERE workspace_id = $1 AND person = $2 ORDER BY id LIMIT $3";
 /// `$3`: changed since; `$4`: the states, as [`RecordFilter::states`] has them; `$5`: today; `$6`: the address, or empty for

@@ -40,6 +40,22 @@ const MANAGERS_ASTRAY: &str = "SELECT m.audience_id FROM audience_manager m WHER
 const DELETING_ASTRAY: &str = "SELECT a.id FROM audience a WHERE a.workspace_id = $1 AND a.deleting <> 0 AND NOT EXISTS \
      (SELECT 1 FROM job j WHERE j.workspace_id = a.workspace_id AND j.id = a.deleting AND j.finished IS NULL) LIMIT 100";
 
+/// The sets that follow from active clients, as the domain numbers its channels.
+const CHANNELS: &[(&str, SetId)] = &[
+    ("mailgun", -200),
+    ("twilio", -201),
+    ("messagebird", -202),
+    ("whatsapp", -203),
+    ("sdk", -204),
+];
+const CLIENT_PEOPLE: &str = "SELECT id, person, kind FROM client WHERE workspace_id = $1 AND id > $2 \
+     AND status = 'active' ORDER BY id LIMIT 10000";
+const CLIENTS_ASTRAY: &str = "SELECT c.id FROM client c WHERE c.workspace_id = $1 AND NOT EXISTS \
+     (SELECT 1 FROM record r WHERE r.workspace_id = c.workspace_id AND r.id = c.record_id AND r.person = c.person) LIMIT 100";
+const PARTICIPANTS_ASTRAY: &str = "SELECT p.id FROM participant p WHERE p.workspace_id = $1 AND (NOT EXISTS \
+     (SELECT 1 FROM record r WHERE r.workspace_id = p.workspace_id AND r.id = p.record_id) OR NOT EXISTS \
+     (SELECT 1 FROM conversation c WHERE c.workspace_id = p.workspace_id AND c.id = p.conversation_id)) LIMIT 100";
+
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     ORPHANS,
@@ -53,6 +69,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     CONTROL_ASTRAY,
     MANAGERS_ASTRAY,
     DELETING_ASTRAY,
+    CLIENT_PEOPLE,
+    CLIENTS_ASTRAY,
+    PARTICIPANTS_ASTRAY,
 ];
 
 pub(crate) fn verify_rows(
@@ -80,6 +99,7 @@ pub(crate) fn verify_rows(
     }
     verify_tree(connection, slug, workspace, report)?;
     verify_records(connection, slug, workspace, engine, report)?;
+    verify_channels(connection, slug, workspace, engine, report)?;
     verify_groups(connection, slug, workspace, report)?;
     verify_policies(connection, slug, workspace, engine, &mut known, report)?;
     for (set, members) in engine.published().sets() {
@@ -164,6 +184,52 @@ fn verify_records(
                 "{slug}: the people who {what} are others than the records say"
             ));
         }
+    }
+    Ok(())
+}
+
+/// The set of each channel is recomputed from the clients, which belong to records as participants do.
+fn verify_channels(
+    connection: &mut Connection,
+    slug: &str,
+    workspace: i64,
+    engine: &Engine,
+    report: &mut VerifyReport,
+) -> Result<(), Error> {
+    let mut people: Vec<Vec<u32>> = vec![Vec::new(); CHANNELS.len()];
+    let mut after = i64::MIN;
+    loop {
+        let rows = connection.query(CLIENT_PEOPLE, &[workspace.into(), Param::Int(after)])?;
+        let Some(last) = rows.last() else { break };
+        after = last.int(0)?;
+        for mut row in rows {
+            let person = u32::try_from(row.int(1)?)
+                .map_err(|_| Error::Corrupt("a client's person is no number of one".into()))?;
+            let kind = row.text(2)?;
+            match CHANNELS.iter().position(|(known, _)| *known == kind) {
+                Some(at) => people[at].push(person),
+                None => report.find(format!("{slug}: a client is on the channel {kind:?}")),
+            }
+        }
+    }
+    for ((kind, set), people) in CHANNELS.iter().zip(people) {
+        if Set::from_unsorted(people) != engine.published().set(*set) {
+            report.find(format!(
+                "{slug}: the people with an active client on {kind} are others than the clients say"
+            ));
+        }
+    }
+    for row in connection.query(CLIENTS_ASTRAY, &[workspace.into()])? {
+        report.find(format!(
+            "{slug}: client {} is of no record, or of another person's",
+            row.int(0)?
+        ));
+    }
+    for row in connection.query(PARTICIPANTS_ASTRAY, &[workspace.into()])? {
+        report.find(format!(
+            "{slug}: participant {} is of no record, or in no conversation",
+            row.int(0)?
+        ));
     }
     Ok(())
 }

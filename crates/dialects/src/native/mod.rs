@@ -18,6 +18,7 @@ mod credentials;
 mod docs;
 mod docs_example;
 mod groups;
+mod integrations;
 mod jobs;
 mod json;
 mod keys;
@@ -35,6 +36,7 @@ mod wire;
 mod wire_account_records;
 mod wire_accounts;
 mod wire_audiences;
+mod wire_channels;
 mod wire_credentials;
 mod wire_groups;
 mod wire_jobs;
@@ -81,6 +83,7 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(activity::operations())
         .merge(outbox::operations())
         .merge(webhooks::operations())
+        .merge(integrations::operations())
 }
 
 /// The OpenAPI 3.1 document.

@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -56,15 +56,20 @@ const TAGS: [(&str, &str); 14] = [
         "Credentials that belong to an account and can do no more than it. One that lets through less than all reaches \
          no other key of the account.",
     ),
+    (
+        "channels",
+        "The ways on which people are reached: integrations with the providers of channels, and how many people each \
+         channel reaches.",
+    ),
     ("identity", "What was seen of who is who."),
     ("activity", "Who did what, when."),
     (
         "webhooks",
-        "What happens to audiences and their members, sent to others as Standard Webhooks has it.",
+        "What happens to audiences and to people on their channels, sent to others as Standard Webhooks has it.",
     ),
     (
         "outbox",
-        "What has to leave the server: mail, and events for webhooks.",
+        "What has to leave the server: mail, messages on channels, and events for webhooks.",
     ),
 ];
 

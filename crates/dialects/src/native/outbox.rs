@@ -8,6 +8,7 @@ use super::{
     call::{Answer, Call, ok},
     page::{Page, PageParams, PageQuery},
     problem::ProblemBody,
+    wire_channels::{LinkedClient, OutboxConfirm, OutboxConfirmed},
     wire_outbox::{OutboxDetail, OutboxItem, OutboxParams},
 };
 
@@ -18,6 +19,7 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
         .routes(routes!(outbox_list))
         .routes(routes!(outbox_get))
         .routes(routes!(outbox_retry))
+        .routes(routes!(outbox_confirm))
 }
 
 /// List the outbox
@@ -60,4 +62,24 @@ async fn outbox_retry(State(domain): State<Domain>, call: Call) -> Answer {
     let id = call.id(NOUN)?;
     let item = domain.outbox_retry(&call.nothing().await?, id).await?;
     ok(&OutboxItem::from(item))
+}
+
+/// Play the answer to an item
+///
+/// Where nothing leaves the machine, as in a demo, what was to be sent through a channel stays here to be read. This plays
+/// what the person would write back, as if it had come from their address: `yes` confirms a link, `no` refuses it, `stop`
+/// and `start` block and unblock, anything else is a message. Needs the scope `admin` and a token for every structure.
+#[utoipa::path(post, path = "/api/v1/outbox/{id}/confirm", tag = "outbox", request_body = OutboxConfirm,
+    params(("id" = i64, Path, description = "The item's id.")),
+    responses((status = 200, description = "What became of the item's client.", body = OutboxConfirmed),
+        (status = 409, description = "It has left the machine, or goes through no channel.", body = ProblemBody,
+            content_type = "application/problem+json")))]
+async fn outbox_confirm(State(domain): State<Domain>, call: Call) -> Answer {
+    let id = call.id(NOUN)?;
+    let (context, body) = call.json::<OutboxConfirm>().await?;
+    let words = body.answer.as_deref().unwrap_or("yes");
+    let client = domain.outbox_confirm(&context, id, words).await?;
+    ok(&OutboxConfirmed {
+        client: client.map(LinkedClient::from),
+    })
 }

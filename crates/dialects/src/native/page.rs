@@ -29,6 +29,8 @@ pub(crate) struct PageQuery {
     pub state: Option<String>,
     /// Only with a smaller id; for lists that know the parameter.
     pub before: Option<i64>,
+    /// Only of these kinds; for lists that know the parameter.
+    pub kind: Option<String>,
     /// The filters as they were given, for the link to the next page.
     filters: Vec<(String, String)>,
 }
@@ -84,6 +86,7 @@ impl PageQuery {
             parent: None,
             state: None,
             before: None,
+            kind: None,
             filters: Vec::new(),
         };
         let known = [&["limit", "after"], filters].concat();
@@ -97,10 +100,17 @@ impl PageQuery {
                 "parent" => query.parent = Some(parent(&value)?),
                 "structure" => query.structure = Some(structure(&value)?),
                 "state" => query.state = Some(value),
+                "kind" => query.kind = Some(value),
                 _ => query.before = Some(before(&value)?),
             }
         }
         Ok(query)
+    }
+
+    /// Of a list whose pages are smaller: a longer one is cut, and `next` leads on.
+    pub(crate) fn at_most(mut self, limit: usize) -> PageQuery {
+        self.limit = self.limit.min(limit);
+        self
     }
 
     /// Renders a page; `id` gives what the list is ordered by.

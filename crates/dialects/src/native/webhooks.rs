@@ -1,4 +1,4 @@
-//! Webhooks: what happens to audiences and their members, sent to others as Standard Webhooks has it.
+//! Webhooks: what happens to audiences, and to people on their channels, sent to others as Standard Webhooks has it.
 
 use axum::extract::State;
 use domain::{Domain, WebhookNew};

@@ -336,7 +336,8 @@ pub(crate) struct AudienceCreate {
     /// The operator's own id for it: 1 to 128 characters, unique in the workspace.
     #[schema(min_length = 1, max_length = 128)]
     reference: Option<String>,
-    /// Makes a smart audience, whose members follow from other audiences: one of `{"audience": ID}`, `{"all": [RULE, ...]}`,
+    /// Makes a smart audience, whose members follow from other audiences and from channels: one of `{"audience": ID}`, `{"channel": NAME}`
+    /// (everybody with an active client on `mailgun`, `twilio`, `messagebird`, `whatsapp` or `sdk`), `{"all": [RULE, ...]}`,
     /// `{"any": [RULE, ...]}` and `{"not": RULE}`. Absent or null makes a manual one.
     #[schema(value_type = Option<Object>)]
     rule: Option<Value>,
@@ -399,7 +400,7 @@ impl TryFrom<AudienceUpdate> for AudienceChange {
 /// Read from a value, not from the text: the parser takes what is no rule for broken JSON.
 fn rule(value: Value) -> Result<Rule, Problem> {
     serde_json::from_value(value).map_err(|_| {
-        let text = "A rule is one of {\"audience\": ID}, {\"all\": [RULE, ...]}, {\"any\": [RULE, ...]} and {\"not\": RULE}.";
+        let text = "A rule is one of {\"audience\": ID}, {\"channel\": NAME}, {\"all\": [RULE, ...]}, {\"any\": [RULE, ...]} and {\"not\": RULE}.";
         Problem::invalid("rule", "malformed", text)
     })
 }

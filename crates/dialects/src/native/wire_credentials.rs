@@ -90,8 +90,8 @@ pub(crate) struct CredentialCreate {
     /// 1 to 255 characters, no control characters.
     #[schema(min_length = 1, max_length = 255, example = "nightly upload")]
     name: String,
-    /// Of `audiences:read`, `audiences:write`, `structures:write`, `people:read`, `people:write`, `webhooks`, `admin`, which
-    /// includes all before, and `installation`; only those that the caller has. Absent or empty means what clients of the
+    /// Of `audiences:read`, `audiences:write`, `structures:write`, `people:read`, `people:write`, `webhooks`, `channels`,
+    /// `integrations`, `admin`, which includes all before, and `installation`; only those that the caller has. Absent or empty means what clients of the
     /// protocol usually need: with `native` the first two.
     #[serde(default)]
     #[schema(example = json!(["audiences:read", "audiences:write"]))]

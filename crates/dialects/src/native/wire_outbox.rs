@@ -22,13 +22,13 @@ pub(crate) struct OutboxParams {
 pub(crate) struct OutboxItem {
     #[schema(example = 17)]
     pub id: i64,
-    /// By what it leaves: `mail` or `webhook`.
+    /// By what it leaves: `mail`, `webhook` or `channel`.
     #[schema(example = "mail")]
     pub kind: String,
-    /// What it is about: a mail's template, a webhook's event. Null once it was sent, since what it said is then forgotten.
+    /// What it is about: a mail's template, a webhook's event, through a channel `confirmation` or `message`. Null once it was sent, since what it said is then forgotten.
     #[schema(example = "invite")]
     pub template: Option<String>,
-    /// An address, or the host of a webhook's URL. Null once it was sent.
+    /// An address, a phone number, or the host of a webhook's URL. Null once it was sent.
     #[schema(example = "ann@example.org")]
     pub recipient: Option<String>,
     /// `queued`, `sent`, or `dead`: given up after a refusal or too many attempts.

@@ -79,8 +79,11 @@ pub(crate) struct WebhookCreate {
     /// operator allows in `outbound.allow`.
     #[schema(max_length = 2_048, example = "https://example.org/throng")]
     url: String,
-    /// Of `audience.created`, `audience.updated`, `audience.moved`, `audience.deleted`, `audience.members_changed` and
-    /// `audience.managers_changed`. Absent or empty means everything.
+    /// Of audiences `audience.created`, `audience.updated`, `audience.moved`, `audience.deleted`, `audience.members_changed`
+    /// and `audience.managers_changed`; of people `record.updated`, `record.deleted`, `client.added`, `client.updated`,
+    /// `client.removed`, `conversation.created`, `conversation.removed`, `conversation.joined`, `conversation.left`,
+    /// `conversation.read`, `conversation.typing`, `message.posted`, `message.sent` and `message.failed`. Absent or empty means
+    /// everything.
     #[serde(default)]
     #[schema(max_items = 100, example = json!(["audience.created", "audience.members_changed"]))]
     events: Vec<String>,

@@ -120,6 +120,20 @@ fn everything(
             Some(json!({})),
             "audiences:write",
         ),
+        ("GET", "/api/v1/channels".into(), None, "audiences:read"),
+        ("GET", "/api/v1/integrations".into(), None, "integrations"),
+        (
+            "POST",
+            "/api/v1/integrations".into(),
+            Some(json!({"kind": "custom"})),
+            "integrations",
+        ),
+        (
+            "DELETE",
+            "/api/v1/integrations/999".into(),
+            None,
+            "integrations",
+        ),
         ("GET", "/api/v1/credentials".into(), None, "admin"),
         (
             "POST",
@@ -174,6 +188,8 @@ async fn every_operation_needs_its_scope_and_a_token() {
             "people:read",
             "people:write",
             "webhooks",
+            "channels",
+            "integrations",
             "admin",
             "installation",
         ];

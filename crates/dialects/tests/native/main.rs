@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod audiences;
 mod bad_input;
+mod channels;
 mod common;
 mod credentials;
 mod document;

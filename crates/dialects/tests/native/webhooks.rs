@@ -210,3 +210,14 @@ async fn making_one_can_be_repeated_safely() {
     let listed = admin.get(PATH).await.expect(200);
     assert_eq!(listed["items"].as_array().expect("items").len(), 1);
 }
+
+/// Whoever reads the document knows what can be wanted.
+#[test]
+fn every_event_is_documented() {
+    let document = serde_json::to_value(throng_dialects::native::openapi()).expect("JSON");
+    let of = &document["components"]["schemas"]["WebhookCreate"]["properties"]["events"];
+    let text = of["description"].as_str().expect("a description");
+    for kind in domain::EventKind::ALL {
+        assert!(text.contains(&format!("`{}`", kind.as_str())), "{kind:?}");
+    }
+}

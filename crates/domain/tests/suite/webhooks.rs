@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::{
     AudienceEvent, AudienceNew, Caller, Context, Domain, Error, Event, EventData, EventKind, Keyed,
-    Kind, NATIVE, OutboxKind, Scope, Scopes, SendError, StructureNew, WebhookClaim, WebhookNew,
-    WorkspaceNew,
+    Kind, NATIVE, OutboxKind, RecordChange, RecordNew, RecordRef, Scope, Scopes, SendError,
+    StructureNew, WebhookClaim, WebhookNew, WorkspaceNew,
 };
 
 use crate::support::{House, START_MS, close, context};
@@ -611,6 +611,63 @@ async fn a_replay_has_a_limit() {
         many.await.expect("are noted");
         let replayed = domain.webhook_replay(&context("replay"), id, 0).await;
         assert_eq!(replayed, Ok(10_000), "{}", house.engine());
+        close(domain).await;
+    }
+}
+
+/// Webhooks of a protocol hear of the people of its own records only, at once and in a replay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_protocols_webhook_hears_of_no_other_sources_people() {
+    for house in House::each() {
+        let domain = house.open().await;
+        let of = async |dialect: &str| {
+            let new = WebhookNew {
+                dialect: dialect.into(),
+                ..wanting(&[EventKind::RecordUpdated])
+            };
+            let made = domain.webhook_create(&context(dialect), new).await;
+            made.expect("is made").0.id
+        };
+        let (native, crm) = (of(NATIVE).await, of("crm").await);
+        for source in ["crm", "hr"] {
+            let new = RecordNew {
+                reference: Some("r-1".into()),
+                active: true,
+                ..RecordNew::default()
+            };
+            let made = domain.record_create(&context("make"), source, new).await;
+            let change = RecordChange {
+                first_name: Some(Some("Ada".into())),
+                ..RecordChange::default()
+            };
+            let of = RecordRef::Id(made.expect("is made").id);
+            domain
+                .record_update(&context("change"), source, of, change)
+                .await
+                .expect("is changed");
+        }
+        let told = async || {
+            let claims = take_all(&domain).await;
+            let mut told: Vec<(String, String)> = claims
+                .iter()
+                .map(|claim| match &claim.event.data {
+                    EventData::Person(data) => {
+                        let record = data.record.as_ref().expect("says whose");
+                        (claim.dialect.clone(), record.source.clone())
+                    }
+                    EventData::Audience(_) => panic!("{claim:?}"),
+                })
+                .collect();
+            told.sort();
+            told
+        };
+        let expected = [("crm", "crm"), (NATIVE, "crm"), (NATIVE, "hr")];
+        let expected = expected.map(|(of, source)| (of.to_owned(), source.to_owned()));
+        assert_eq!(told().await, expected, "{}", house.engine());
+        let replay = async |id| domain.webhook_replay(&context("replay"), id, 0).await;
+        assert_eq!(replay(native).await, Ok(2));
+        assert_eq!(replay(crm).await, Ok(1));
+        assert_eq!(told().await, expected, "{}", house.engine());
         close(domain).await;
     }
 }

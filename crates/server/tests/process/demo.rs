@@ -44,6 +44,7 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
             "data",
             "native",
             "opendatasoft",
+            "sunshine",
             "thrive",
             "url",
             "version"
@@ -79,6 +80,15 @@ fn the_json_line_has_every_key_and_the_credentials_work() {
     );
     assert!(thrive("client_id").len() == 24 && thrive("client_secret").starts_with("thr_"));
     assert_eq!(thrive("api_secret"), thrive("client_secret"));
+    let sunshine = |name: &str| demo["sunshine"][name].as_str().expect("a text");
+    assert_eq!(sunshine("base"), format!("{url}/sunshine"));
+    assert!(sunshine("key_id").starts_with("app_") && sunshine("secret").starts_with("thr_"));
+    for name in ["app_id", "user_id", "conversation_id"] {
+        assert_eq!(sunshine(name).len(), 24, "{name}");
+    }
+    let integrations = demo["sunshine"]["integrations"].as_object();
+    let kinds: Vec<&String> = integrations.expect("an object").keys().collect();
+    assert_eq!(kinds, ["mailgun", "messagebird", "twilio", "whatsapp"]);
 
     let audiences = server.api(server.token(), "GET", "/audiences", None).json();
     let of = |name: &str| {
@@ -112,7 +122,14 @@ fn a_seed_gives_the_same_ids_secrets_and_people() {
         for key in ["url", "data"] {
             credentials.as_object_mut().expect("an object").remove(key);
         }
-        for dialect in ["native", "criteo", "a2", "opendatasoft", "thrive"] {
+        for dialect in [
+            "native",
+            "criteo",
+            "a2",
+            "opendatasoft",
+            "thrive",
+            "sunshine",
+        ] {
             credentials[dialect]["base"] = Value::Null;
         }
         credentials["thrive"]["token_url"] = Value::Null;
@@ -196,7 +213,7 @@ fn people_read_what_they_can_paste() {
     let text = wait_for("the text", || {
         process
             .stdout
-            .line(|line| line.contains("/thrive/rest/v1/audiences"))
+            .line(|line| line.contains("\"target\": {\"conversationId\""))
             .map(|_| process.stdout.text())
     });
     for expected in [
@@ -207,6 +224,8 @@ fn people_read_what_they_can_paste() {
         "-d username=admin@example.com -d password=",
         "Authorization: Apikey thr_",
         "curl -u throng_000000001:thr_",
+        "curl -u app_000000010100000000000",
+        "throng outbox confirm ID",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }

@@ -10,7 +10,18 @@ const CANARY: &str = "c4n4ry";
 #[test]
 fn no_personal_data_and_no_secret_reaches_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::serve(folder.path(), &["--log-level", "trace"]);
+    // Providers that are not there: what is to be sent is refused, with all that is said about it.
+    let server = Server::serve(
+        folder.path(),
+        &[
+            "--log-level",
+            "trace",
+            "--set",
+            "channels.twilio_url=http://127.0.0.1:1",
+            "--set",
+            "channels.mailgun_url=http://127.0.0.1:1",
+        ],
+    );
     let token = welcome_token(&server);
     let master_key = std::fs::read_to_string(folder.path().join("master.key")).expect("a key");
 
@@ -68,6 +79,7 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
 
     plant_in_accounts(&server, &token);
     let tenant_secret = plant_in_a_tree(&server, &token);
+    let app_secret = plant_in_channels(&server, &token);
 
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let grant = format!("client_id={id}&client_secret={secret}&grant_type=client_credentials");
@@ -133,7 +145,7 @@ fn no_personal_data_and_no_secret_reaches_the_log() {
     let ended = server.stop();
     assert_eq!(ended.code, Some(0));
     let log = ended.stderr.to_lowercase();
-    let secrets = [&token, &secret, &access_token, &tenant_secret];
+    let secrets = [&token, &secret, &access_token, &tenant_secret, &app_secret];
     for secret in secrets
         .into_iter()
         .map(String::as_str)
@@ -266,6 +278,92 @@ fn plant_in_a_tree(server: &Server, token: &str) -> String {
     server.api(token, "POST", "/webhooks", Some(&hook));
     let hook = json!({"url": "https://user:c4n4ry@c4n4ry.test/", "secret": "c4n4ry"});
     server.api(token, "POST", "/webhooks", Some(&hook));
+    secret
+}
+
+/// Users, addresses and messages, which the vendor's paths and bodies hold; settings of providers; what comes in at hooks.
+/// Answers the app's secret.
+fn plant_in_channels(server: &Server, token: &str) -> String {
+    let new = json!({"dialect": "sunshine", "name": "App c4n4ry"});
+    let made = server.api(token, "POST", "/credentials", Some(&new)).json();
+    let text = |name: &str| made[name].as_str().expect("a text").to_owned();
+    let (client_id, secret) = (text("client_id"), text("secret"));
+    let app = "000000010f00000000000001";
+    let send = |password: &str, method: &str, path: &str, body: Value| {
+        let pair = format!("app_{client_id}:{password}");
+        let basic = format!("Basic {}", STANDARD.encode(pair));
+        let headers = [
+            ("authorization", basic.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let body = (!body.is_null()).then(|| body.to_string());
+        let path = format!("/sunshine/v2/apps/{app}{path}");
+        server.request(method, &path, &headers, body.as_deref())
+    };
+    let call = |method: &str, path: &str, body: Value, status: u16| {
+        let answer = send(&secret, method, path, body);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        answer.json()
+    };
+    let profile =
+        json!({"givenName": "Ann c4n4ry", "surname": "c4n4ry", "email": "c4n4ry.app@example.org"});
+    let user =
+        json!({"externalId": "c4n4ry/1", "profile": profile, "metadata": {"c4n4ry": "c4n4ry"}});
+    call("POST", "/users", user.clone(), 201);
+    call("POST", "/users", user, 409);
+    call("GET", "/users/c4n4ry%2F1", Value::Null, 200);
+    call("GET", "/users/c4n4ry@example.org", Value::Null, 404);
+    let group = json!({"type": "personal", "displayName": "c4n4ry", "participants": [{"userExternalId": "c4n4ry/1"}]});
+    let conversation = call("POST", "/conversations", group, 201)["conversation"]["id"].clone();
+    let mail = json!({"type": "mailgun", "apiKey": "c4n4ry", "domain": "c4n4ry.test", "incomingAddress": "c4n4ry@c4n4ry.test"});
+    let mail = call("POST", "/integrations", mail, 201)["integration"]["id"].clone();
+    let phone = json!({"type": "twilio", "accountSid": "c4n4ry", "authToken": "c4n4ry", "phoneNumberSid": "c4n4ry"});
+    call("POST", "/integrations", phone, 201);
+    let message = json!({"author": {"type": "business", "displayName": "c4n4ry"}, "content": {"type": "text", "text": "c4n4ry"}});
+    let link = json!({"matchCriteria": {"type": "mailgun", "integrationId": mail, "address": "ann.c4n4ry@example.org"},
+        "confirmation": {"type": "immediate", "message": message}, "target": {"conversationId": conversation}});
+    let clients = "/users/c4n4ry%2F1/clients";
+    call("POST", clients, link, 201);
+    call("POST", clients, json!({"matchCriteria": "c4n4ry"}), 400);
+    let messages = format!(
+        "/conversations/{}/messages",
+        conversation.as_str().expect("an id")
+    );
+    call("POST", &messages, message, 201);
+    assert_eq!(send("c4n4ry", "GET", clients, Value::Null).status, 401);
+
+    let listed = server.api(token, "GET", "/integrations", None).json();
+    let id = &listed["items"][0]["id"];
+    let provider = format!("/integrations/{id}/provider");
+    for settings in [
+        json!({"signing_key": "c4n4ry"}),
+        json!({"c4n4ry": "c4n4ry"}),
+        json!("c4n4ry"),
+    ] {
+        server.api(token, "PUT", &provider, Some(&settings));
+    }
+    // What a provider, or somebody who pretends to be one, tells; the token in the path is a secret too.
+    let hook = listed["items"][0]["hook_url"].as_str().expect("a URL");
+    let hook = hook.split_once("/hooks/").expect("a hook").1;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for path in [
+        format!("/hooks/{hook}"),
+        "/hooks/mailgun/c4n4ry".to_owned(),
+        "/hooks/c4n4ry/c4n4ry".to_owned(),
+    ] {
+        let body = "sender=ann.c4n4ry@example.org&body-plain=c4n4ry&signature=c4n4ry&token=c4n4ry&timestamp=1";
+        let answer = server.request("POST", &path, &form, Some(body));
+        assert!((400..500).contains(&answer.status), "{}", answer.body);
+        server.request("GET", &format!("{path}?hub.verify_token=c4n4ry"), &[], None);
+    }
+    let sent = crate::support::wait_for("the confirmation to be refused", || {
+        let items = server.api(token, "GET", "/outbox", None).json();
+        let items = items["items"].as_array().expect("items").clone();
+        items.into_iter().find(|item| {
+            item["kind"] == "channel" && item["attempts"] != 0 && !item["last_error"].is_null()
+        })
+    });
+    assert!(!sent["last_error"].to_string().contains("c4n4ry"), "{sent}");
     secret
 }
 

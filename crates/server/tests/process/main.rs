@@ -4,6 +4,7 @@
 mod support;
 
 mod accounts;
+mod channels;
 mod client;
 mod config;
 mod demo;
