@@ -67,7 +67,7 @@ impl Item {
             } else {
                 "+15551230001"
             },
-            subject: "",
+            subject: "New message from Acme",
             from: Persona::default(),
             content,
             hook_url: HOOK,
@@ -179,7 +179,7 @@ const ID: &str = "00000001110000000000002a";
 fn a_mail_goes_to_mailguns_messages() {
     let mut item = Item::of(IntegrationKind::Mailgun, linked());
     item.from.display_name = Some("Ann \"A\" \\ Ltd\r\nBcc: x@y.example".into());
-    item.subject = "News from {appName}\r\nX: y";
+    item.subject = "News from Acme\r\nX: y";
     let request = item.request();
     assert_eq!(request.method, OutboundMethod::Post);
     let url = "https://api.mailgun.net/v3/mail.example.org/messages";
@@ -360,6 +360,27 @@ fn what_is_written_for_another_channel_is_not_sent() {
     }
     let error = Item::of(IntegrationKind::Custom, text("Hi")).impossible();
     assert_eq!(error.code, "no_channel");
+}
+
+#[test]
+fn where_nothing_is_said_only_the_integration_is_asked_for() {
+    for kind in [
+        IntegrationKind::Mailgun,
+        IntegrationKind::Twilio,
+        IntegrationKind::MessageBird,
+        IntegrationKind::WhatsApp,
+    ] {
+        let item = Item::of(kind, SILENCE.clone());
+        assert_eq!(silent(item.step()), Step::Nothing);
+        let bare = Item {
+            fields: BTreeMap::new(),
+            ..item
+        };
+        let Step::Impossible(error) = silent(bare.step()) else {
+            panic!("{kind:?} lacks what it needs");
+        };
+        assert_eq!(error.code, "not_configured");
+    }
 }
 
 #[test]
