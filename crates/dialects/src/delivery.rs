@@ -4,11 +4,15 @@
 //! domain's. Invariant: all attempts at one delivery have the same body and id, so that a receiver knows a repetition;
 //! only what says when it was sent differs.
 
+use std::time::Duration;
+
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use domain::{DialectId, Event, EventData, IdKind, OutboundMethod, OutboundRequest, WebhookClaim};
+use domain::{
+    DialectId, Event, EventData, IdKind, OutboundMethod, OutboundRequest, Retry, WebhookClaim,
+};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -20,6 +24,37 @@ pub fn request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
     match (claim.dialect.as_str(), &claim.event.data) {
         (thrive::DIALECT, EventData::Audience(data)) => thrive::event_request(claim, data, now_ms),
         _ => standard(claim, now_ms),
+    }
+}
+
+/// The protocol whose vendor documents how it repeats what was not taken.
+const SUNSHINE: &str = "sunshine";
+/// Five attempts within 15 minutes.
+const SUNSHINE_RETRY: Retry = Retry {
+    attempts_max: 5,
+    first_ms: 60_000,
+};
+const SUNSHINE_FINAL: [u16; 5] = [400, 401, 403, 404, 406];
+const SUNSHINE_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// How often an event is told in a dialect until it is taken.
+pub fn retry(dialect: &str) -> Retry {
+    match dialect {
+        SUNSHINE => SUNSHINE_RETRY,
+        _ => Retry::USUAL,
+    }
+}
+
+/// Whether a receiver that answers so, and not 2xx, wants to hear no more of this event.
+pub fn is_final(dialect: &str, status: u16) -> bool {
+    dialect == SUNSHINE && SUNSHINE_FINAL.contains(&status)
+}
+
+/// How long a receiver may take.
+fn time_max(dialect: &str) -> Duration {
+    match dialect {
+        SUNSHINE => SUNSHINE_TIME_MAX,
+        _ => limits::RECEIVER_TIME_MAX,
     }
 }
 
@@ -36,7 +71,7 @@ pub(crate) fn post(
         headers: std::iter::once(json).chain(headers).collect(),
         body,
         bytes_max: limits::RECEIVER_ANSWER_BYTES_MAX,
-        time_max: limits::RECEIVER_TIME_MAX,
+        time_max: time_max(&claim.dialect),
     }
 }
 
@@ -101,6 +136,25 @@ pub(crate) fn signature(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_protocol_has_its_own_patience() {
+        assert_eq!(retry("native"), Retry::USUAL);
+        assert_eq!(retry("thrive"), Retry::USUAL);
+        let Retry {
+            attempts_max,
+            first_ms,
+        } = retry("sunshine");
+        // 1 + 2 + 4 + 8 minutes between five attempts.
+        let waits: i64 = (0..attempts_max - 1).map(|n| first_ms << n).sum();
+        assert_eq!((attempts_max, waits), (5, 15 * 60 * 1_000));
+        for status in [400, 401, 403, 404, 406] {
+            assert!(is_final("sunshine", status) && !is_final("native", status));
+        }
+        for status in [402, 405, 408, 409, 410, 429, 500, 503] {
+            assert!(!is_final("sunshine", status));
+        }
+    }
 
     /// RFC 4231 section 4.3.
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! Shared by all: reading a body within limits ([`body`]) and a time (`time`), writing CSV (`csv`), what surrounds a request
 //! ([`request`]), who comes with OAuth 2 or Basic (`oauth`), quotas (`rate`), the prefixes and host names that name a workspace
-//! ([`mount`]), and how an event is told to a webhook ([`delivery`]).
+//! ([`mount`]), how an event is told to a webhook ([`delivery`]), and the providers of channels
+//! ([`providers`]) with the hooks that they call ([`hooks`]).
 
 pub mod a2;
 pub mod body;
@@ -11,6 +12,7 @@ pub mod criteo;
 mod csv;
 pub mod delivery;
 mod form;
+pub mod hooks;
 pub mod limits;
 pub mod mount;
 pub mod native;
@@ -18,6 +20,7 @@ mod oauth;
 pub mod opendatasoft;
 pub mod pages;
 mod panic;
+pub mod providers;
 mod rate;
 pub mod request;
 pub mod thrive;

@@ -16,3 +16,13 @@ pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 pub const RECEIVER_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// How long a receiver may take over a webhook: within the lease of an outbox item.
 pub const RECEIVER_TIME_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a provider's answer to a message.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// How long a provider may take over a message: twice that is within the lease of an outbox item.
+pub const PROVIDER_TIME_MAX: Duration = Duration::from_secs(30);
+/// Characters kept of what a provider says of a failure.
+pub const PROVIDER_ERROR_CHARS_MAX: usize = 300;
+/// Bytes of what a provider tells in one request.
+pub const HOOK_BODY_BYTES_MAX: usize = 1 << 20;
+/// Fields of a form that a provider sends.
+pub const HOOK_FIELDS_MAX: usize = 500;

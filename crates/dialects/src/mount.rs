@@ -31,10 +31,12 @@ pub async fn resolve<B>(
     let named = host_of(request).and_then(|(name, port)| Some((hosts.get(&name)?, name, port)));
     let host = named.as_ref().map(|(host, _, _)| *host);
     let (slug, path) = split_slug(request.uri());
-    // The pages behind mailed links belong to no dialect.
-    let is_page = path.starts_with("/account/");
+    // The pages behind mailed links and the hooks of providers belong to no dialect.
+    let is_anybodys = ["/account/", "/hooks/"]
+        .iter()
+        .any(|root| path.starts_with(root));
     let prefix = host.map_or("", |host| host.prefix.as_str());
-    let prefix = if is_page { "" } else { prefix };
+    let prefix = if is_anybodys { "" } else { prefix };
     let slug = slug.or_else(|| host.and_then(|host| host.workspace.clone()));
     if prefix.is_empty() && slug.is_none() {
         request.extensions_mut().insert(Mount::default());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::{OutboxClaim, OutboxEnd, OutboxItem, OutboxState, Sealer, Tx, Verdict};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     caller::{Caller, Context, Scope},
@@ -41,6 +42,9 @@ impl OutboxKind {
         }
     }
 }
+
+/// How long more is waited for after something was queued, so that a burst is claimed in few pieces.
+const COLLECTED: Duration = Duration::from_millis(5);
 
 /// What is sealed into an item.
 #[derive(Serialize, Deserialize)]
@@ -434,21 +438,26 @@ impl Domain {
         Ok(store::outbox_finish(self.store(), claim, end, now).await?)
     }
 
-    /// Waits until a command of this process has queued something, or the next item of these kinds is due, or `time_max`
-    /// has passed: another process may have queued something.
+    /// Waits until an item of these kinds is due, or `time_max` has passed: another process may have queued something.
     pub async fn outbox_wait(&self, kinds: &[OutboxKind], time_max: Duration) -> Result<()> {
-        // Made first, so that what is queued while the database is asked is not missed.
-        let woken = self.outbox_queued().notified();
-        let mut wait = time_max;
-        for kind in kinds {
-            let due = store::outbox_due(self.store(), kind.as_str()).await?;
-            if let Some(due) = due {
-                let wait_ms = due.saturating_sub(self.now_ms()).max(0);
-                wait = wait.min(Duration::from_millis(wait_ms.unsigned_abs()));
+        let until = Instant::now() + time_max;
+        loop {
+            // Made first, so that what is queued while the database is asked is not missed.
+            let woken = self.outbox_queued().notified();
+            let mut wait = until.saturating_duration_since(Instant::now());
+            for kind in kinds {
+                let due = store::outbox_due(self.store(), kind.as_str()).await?;
+                if let Some(due) = due {
+                    let wait_ms = due.saturating_sub(self.now_ms()).max(0);
+                    wait = wait.min(Duration::from_millis(wait_ms.unsigned_abs()));
+                }
             }
+            if wait.is_zero() || timeout(wait, woken).await.is_err() {
+                return Ok(());
+            }
+            // Something was queued, perhaps of another kind; perhaps much more is about to be.
+            sleep(COLLECTED).await;
         }
-        drop(tokio::time::timeout(wait, woken).await);
-        Ok(())
     }
 }
 

@@ -253,7 +253,8 @@ impl Domain {
         let answer = self.run(context, meta, run).await;
         // Only now is there something for the worker to find.
         if queued.load(Ordering::Relaxed) {
-            self.outbox_queued().notify_one();
+            // A worker waits for each kind.
+            self.outbox_queued().notify_waiters();
         }
         answer
     }

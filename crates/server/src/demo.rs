@@ -26,6 +26,7 @@ use crate::{
     first_start::administrator,
     listener,
     logging::{self, Level},
+    outbox_worker::ChannelDelivery,
     output,
     people::{List, Somebody},
     serve, start,
@@ -91,6 +92,7 @@ pub fn demo(options: &Options) -> Result<()> {
     config.database_url.clone_from(&options.database_url);
     config.rate_limits.clone_from(&options.rate_limits);
     config.outbound_allow = Allowed::loopback();
+    config.channel_delivery = ChannelDelivery::Kept;
     config.data = data;
 
     let bound = listener::bind(&config)?;

@@ -264,6 +264,7 @@ fn dialect_of(template: &str) -> &'static str {
         "api" | "openapi.json" | "docs" => domain::NATIVE,
         // The vendor has two hosts.
         "thrive-user" => dialects::thrive::DIALECT,
+        "hooks" => "hooks",
         first => dialects::DIALECTS
             .iter()
             .copied()
@@ -349,11 +350,12 @@ mod tests {
             "/livez",
             "/thrive/rest/v1/audiences",
             "/thrive-user/webhooks",
+            "/hooks/{kind}/{token}",
         ]
         .map(dialect_of)
         .into();
         let expected = [
-            "criteo", "native", "native", "native", "server", "thrive", "thrive",
+            "criteo", "native", "native", "native", "server", "thrive", "thrive", "hooks",
         ];
         assert_eq!(dialects, expected);
     }

@@ -7,7 +7,7 @@
 use std::{
     error::Error as _,
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -28,7 +28,8 @@ use crate::address::{Allowed, is_public};
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a connection may wait for another request to the same host.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
-const IDLE_CONNECTIONS_MAX: usize = 4;
+/// As many as requests to one host are under way at once, so that none of them has to connect anew.
+const IDLE_CONNECTIONS_MAX: usize = 128;
 /// Characters of a URL.
 const URL_CHARS_MAX: usize = 2_048;
 
@@ -158,6 +159,21 @@ impl Outbound for HttpClient {
                 .await
                 .unwrap_or(Err(OutboundError::TimedOut))
         })
+    }
+
+    fn refuses(&self, url: &str) -> bool {
+        let Ok((url, _)) = self.checked(url) else {
+            return true;
+        };
+        // This machine by the name that every resolver gives it (RFC 6761 section 6.3).
+        let host = url.host_str().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_local = host == "localhost" || host.ends_with(".localhost");
+        let allowed = self.allowed.has_host(host)
+            || [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+                .into_iter()
+                .any(|address| self.allowed.has_address(address));
+        is_local && !allowed
     }
 }
 

@@ -55,7 +55,11 @@ pub async fn run(
     let data = start::shown(&config.data);
     let sweep = tokio::spawn(start::sweep(domain.clone()));
     let jobs = tokio::spawn(job_worker::run(domain.clone()));
-    let worker = OutboxWorker::start(domain.clone(), mailer(config, &store)?);
+    let worker = OutboxWorker::start(
+        domain.clone(),
+        mailer(config, &store)?,
+        config.channel_delivery.clone(),
+    );
     let app = App::new(domain, config);
     tracing::info!(
         url,

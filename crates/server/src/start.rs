@@ -17,6 +17,7 @@ use crate::{
     output::count,
 };
 
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// Loading that takes longer is told about, and again as often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Stack of a thread; requests do not recurse deeply.
@@ -103,7 +104,7 @@ pub async fn start_domain(
         public_url,
         providers: config.providers.clone(),
         outbound: Arc::new(HttpClient::new(config.outbound_allow.clone())),
-        pending_life_ms: domain::limits::PENDING_LIFE_MS,
+        pending_life_ms: config.pending_days * DAY_MS,
     };
     Ok(Domain::start(store, options).await?)
 }
@@ -112,6 +113,7 @@ pub async fn start_domain(
 pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
     dialects::native::router(domain.clone())
         .merge(dialects::pages::router(domain.clone()))
+        .merge(dialects::hooks::router(domain.clone()))
         .merge(dialects::criteo::router(domain.clone()))
         .merge(dialects::a2::router(domain.clone(), options.a2))
         .merge(dialects::opendatasoft::router(

@@ -151,6 +151,31 @@ pub const KEYS: &[Key] = &[
         "",
         "certificates in PEM to trust for the mail server instead of the system's",
     ),
+    key(
+        "channels.mailgun_url",
+        "https://api.mailgun.net",
+        "where Mailgun is; https://api.eu.mailgun.net for accounts in Europe",
+    ),
+    key(
+        "channels.twilio_url",
+        "https://api.twilio.com",
+        "where Twilio is",
+    ),
+    key(
+        "channels.messagebird_url",
+        "https://rest.messagebird.com",
+        "where MessageBird is",
+    ),
+    key(
+        "channels.whatsapp_url",
+        "https://graph.facebook.com/v23.0",
+        "where WhatsApp's Cloud API is, with its version",
+    ),
+    key(
+        "channels.pending_days",
+        "7",
+        "after so many days a link to a channel that nobody has confirmed is removed; 1 to 90",
+    ),
 ];
 
 /// The table of host names can only stand in the file.

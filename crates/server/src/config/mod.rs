@@ -9,7 +9,7 @@ mod values;
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
-use dialects::mount::Hosts;
+use dialects::{mount::Hosts, providers::Bases};
 use domain::{IdentityProvider, RateLimit};
 use lettre::message::Mailbox;
 
@@ -21,6 +21,7 @@ use crate::{
     failure::{Failure, Result},
     logging::Level,
     mailer::{self, SmtpServer},
+    outbox_worker::ChannelDelivery,
 };
 
 /// How the log is written.
@@ -66,6 +67,10 @@ pub struct Config {
     pub mail_from: Mailbox,
     /// Trusted for the mail server instead of the system's certificates.
     pub mail_ca_file: Option<PathBuf>,
+    /// Whereto messages on channels go.
+    pub channel_delivery: ChannelDelivery,
+    /// After so many days a link that nobody has confirmed is removed.
+    pub pending_days: i64,
     pub hosts: Hosts,
 }
 
@@ -132,6 +137,15 @@ impl Config {
             mail_ca_file: Some(text("mail.ca_file"))
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
+            channel_delivery: ChannelDelivery::Providers(Bases {
+                mailgun: parsed(settings, "channels.mailgun_url", values::base_url)?,
+                twilio: parsed(settings, "channels.twilio_url", values::base_url)?,
+                messagebird: parsed(settings, "channels.messagebird_url", values::base_url)?,
+                whatsapp: parsed(settings, "channels.whatsapp_url", values::base_url)?,
+            }),
+            pending_days: parsed(settings, "channels.pending_days", |text| {
+                values::number(text, 1, 90)
+            })? as i64,
             outbound_allow,
             hosts: settings.hosts.clone(),
         })

@@ -87,6 +87,21 @@ pub fn rate(text: &str) -> Parsed<Option<RateLimit>> {
     limit.ok_or_else(|| "it must be requests a minute such as 250/min, or off".into())
 }
 
+/// What a provider's paths are put behind: https, or http where outbound.allow has the host.
+pub(super) fn base_url(text: &str) -> Parsed<String> {
+    let url = text.trim_end_matches('/');
+    let scheme = url.split_once("://");
+    let rest = scheme.filter(|(scheme, _)| ["https", "http"].contains(scheme));
+    let right = |rest: &str| {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "?#@\\".contains(c);
+        !rest.is_empty() && !rest.starts_with([':', '/']) && !rest.contains(odd)
+    };
+    if rest.is_some_and(|(_, rest)| right(rest)) {
+        return Ok(url.to_owned());
+    }
+    Err("it must be a URL such as https://api.example.com, without a query".into())
+}
+
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     match text {
         "auto" => Ok(LogFormat::Auto),

@@ -90,7 +90,11 @@ impl House {
     }
 
     fn worker(&self, url: &str) -> OutboxWorker {
-        OutboxWorker::start(self.domain.clone(), Some(mailer(url)))
+        OutboxWorker::start(
+            self.domain.clone(),
+            Some(mailer(url)),
+            ChannelDelivery::Kept,
+        )
     }
 
     /// Waits until an item is no longer waiting for its first attempt's end; `changed` is told when a server has spoken.

@@ -192,7 +192,7 @@ impl House {
     }
 
     fn courier(&self) -> OutboxWorker {
-        OutboxWorker::start(self.domain.clone(), None)
+        OutboxWorker::start(self.domain.clone(), None, ChannelDelivery::Kept)
     }
 
     async fn webhook_ended(&self, id: i64, receiver: &Receiver) -> (String, i64, Option<String>) {
@@ -456,7 +456,8 @@ async fn receivers_that_do_not_answer_hold_up_no_mail() {
     }
     house.audience("Newsletter").await;
     let mailer = mailer(&format!("smtp+plain://{address}"));
-    let OutboxWorker { stop, task } = OutboxWorker::start(house.domain.clone(), Some(mailer));
+    let OutboxWorker { stop, task } =
+        OutboxWorker::start(house.domain.clone(), Some(mailer), ChannelDelivery::Kept);
     receiver.hears("/stall", DELIVERIES_MAX).await;
     let mail = house.queue("ann@example.org").await;
     // As a command of the domain does once it is committed.
