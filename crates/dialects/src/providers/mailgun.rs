@@ -22,7 +22,6 @@ use super::{
 const AGE_S_MAX: i64 = 15 * 60;
 /// The name under which an item's id travels with a mail and comes back in events.
 const VARIABLE: &str = "throng-id";
-const SUBJECT: &str = "New message from {appName}";
 
 pub(super) fn request(what: &Outgoing<'_>, bases: &Bases) -> Step {
     let needed = what.needed(["api_key", "domain", "incoming_address"]);
@@ -35,12 +34,7 @@ pub(super) fn request(what: &Outgoing<'_>, bases: &Bases) -> Step {
     }
     let shown = what.from.display_name.as_deref();
     let from = mailbox(shown.unwrap_or(what.app_name), incoming);
-    let subject = if what.subject.is_empty() {
-        SUBJECT
-    } else {
-        what.subject
-    };
-    let subject = line(&subject.replace("{appName}", what.app_name));
+    let subject = line(what.subject);
     let (text, html) = (plain(what.content, true), html(what.content));
     let message_id = format!("<{}@{domain}>", what.id);
     let variable = format!("v:{VARIABLE}");
@@ -357,6 +351,13 @@ fn parsed(header: &str) -> (Option<String>, String) {
         return (None, header.trim().to_owned());
     };
     let address = rest.split('>').next().unwrap_or_default().trim().to_owned();
-    let name = name.trim().trim_matches('"').replace("\\\"", "\"");
+    let name = name.trim();
+    let quoted = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    let name = match quoted {
+        Some(name) => name.replace("\\\"", "\""),
+        None => name.to_owned(),
+    };
     (Some(cut(&name)).filter(|name| !name.is_empty()), address)
 }

@@ -13,8 +13,8 @@ mod twilio;
 mod whatsapp;
 
 use domain::{
-    ChannelClaim, ChannelError, Hook, Inbound, IntegrationKind, OutboundAnswer, OutboundError,
-    SendOutcome,
+    ChannelClaim, ChannelError, Content, Hook, Inbound, IntegrationKind, OutboundAnswer,
+    OutboundError, SendOutcome,
 };
 
 pub use incoming::{HookRequest, Malformed, Refused};
@@ -25,12 +25,29 @@ use outgoing::{Outgoing, no_answer};
 
 /// What has to be done for an item now.
 pub fn request(claim: &ChannelClaim, bases: &Bases) -> Step {
-    step(&Outgoing::of(claim), bases)
+    match &claim.content {
+        Some(content) => step(&Outgoing::of(claim, content), bases),
+        None => silent(step(&Outgoing::of(claim, &SILENCE), bases)),
+    }
 }
 
 /// The same, with the number that was looked up; see [`Step::LookUp`].
 pub fn request_from(claim: &ChannelClaim, bases: &Bases, number: &str) -> Step {
-    twilio::message(&Outgoing::of(claim), bases, ("From", number))
+    let content = claim.content.as_ref().unwrap_or(&SILENCE);
+    twilio::message(&Outgoing::of(claim, content), bases, ("From", number))
+}
+
+static SILENCE: Content = Content::Text {
+    text: String::new(),
+    links: Vec::new(),
+};
+
+/// What is left to do where nothing is said.
+fn silent(step: Step) -> Step {
+    match step {
+        Step::Send(_) | Step::LookUp { .. } | Step::Nothing => Step::Nothing,
+        Step::Impossible(error) => Step::Impossible(error),
+    }
 }
 
 fn step(what: &Outgoing<'_>, bases: &Bases) -> Step {

@@ -42,6 +42,8 @@ pub enum Step {
         key: String,
         request: OutboundRequest,
     },
+    /// Nothing is said, and the integration has what saying something needs: the channel is there.
+    Nothing,
     /// It cannot leave: something that sending needs is not there.
     Impossible(ChannelError),
 }
@@ -61,7 +63,8 @@ pub(super) struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    pub fn of(claim: &'a ChannelClaim) -> Outgoing<'a> {
+    /// The claim, with these words.
+    pub fn of(claim: &'a ChannelClaim, content: &'a Content) -> Outgoing<'a> {
         Outgoing {
             kind: claim.kind,
             fields: &claim.fields,
@@ -69,7 +72,7 @@ impl<'a> Outgoing<'a> {
             subject: &claim.subject,
             from: &claim.from,
             app_name: &claim.app_name,
-            content: &claim.content,
+            content,
             hook_url: &claim.hook_url,
             id: item_id(claim.workspace(), claim.id()),
         }

@@ -3,7 +3,7 @@
 use domain::{
     Channel, ChannelError, Content, Hook, Inbound, InboundEvent, OutboundAnswer, SendOutcome,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -192,9 +192,9 @@ struct Changed {
     #[serde(default)]
     messages: Vec<Value>,
     #[serde(default)]
-    statuses: Vec<Status>,
+    statuses: Vec<Value>,
     #[serde(default)]
-    user_preferences: Vec<Preference>,
+    user_preferences: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -233,10 +233,17 @@ pub(super) fn events(hook: &Hook, request: &HookRequest<'_>) -> Result<Vec<Inbou
         }
         let messages = changed.messages.iter();
         found.extend(messages.filter_map(|one| message(one, &changed.contacts)));
-        found.extend(changed.statuses.iter().filter_map(|one| fate(hook, one)));
-        found.extend(changed.user_preferences.iter().filter_map(preference));
+        // What is written otherwise some day must not keep the rest away.
+        let statuses = changed.statuses.into_iter().filter_map(known);
+        found.extend(statuses.filter_map(|one| fate(hook, &one)));
+        let preferences = changed.user_preferences.into_iter().filter_map(known);
+        found.extend(preferences.filter_map(|one| preference(&one)));
     }
     Ok(found)
+}
+
+fn known<T: DeserializeOwned>(value: Value) -> Option<T> {
+    serde_json::from_value(value).ok()
 }
 
 fn message(message: &Value, contacts: &[Value]) -> Option<Inbound> {

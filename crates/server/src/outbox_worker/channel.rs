@@ -47,6 +47,7 @@ impl Channels {
         };
         match providers::request(claim, bases) {
             Step::Send(request) => sent(domain, claim, request).await,
+            Step::Nothing => SendOutcome::Accepted { provider_id: None },
             Step::Impossible(error) => SendOutcome::Failed(error),
             Step::LookUp { key, request } => {
                 let number = match self.number(domain, claim, &key, request).await {
@@ -56,8 +57,9 @@ impl Channels {
                 let outcome = match providers::request_from(claim, bases, &number) {
                     Step::Send(request) => sent(domain, claim, request).await,
                     Step::Impossible(error) => SendOutcome::Failed(error),
-                    // It has been looked up.
-                    Step::LookUp { .. } => return providers::judged(claim.kind, Err(unknown())),
+                    Step::Nothing | Step::LookUp { .. } => {
+                        SendOutcome::Accepted { provider_id: None }
+                    }
                 };
                 if matches!(outcome, SendOutcome::Failed(_)) {
                     // Perhaps it is another one by now.
@@ -90,10 +92,6 @@ impl Channels {
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn unknown() -> domain::OutboundError {
-    domain::OutboundError::Unreachable("the sender's number is not known".into())
 }
 
 async fn sent(domain: &Domain, claim: &ChannelClaim, request: OutboundRequest) -> SendOutcome {
