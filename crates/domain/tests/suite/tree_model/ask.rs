@@ -74,7 +74,6 @@ fn names_smart(model: &Model, rule: &Rule) -> bool {
         Rule::Channel(_) => false,
         Rule::All(rules) | Rule::Any(rules) => rules.iter().any(|one| names_smart(model, one)),
         Rule::Not(rule) => names_smart(model, rule),
-        Rule::Channel(_) => false,
     }
 }
 
