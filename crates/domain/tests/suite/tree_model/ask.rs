@@ -73,6 +73,7 @@ fn names_smart(model: &Model, rule: &Rule) -> bool {
         Rule::Audience(id) => model.is_smart(*id),
         Rule::All(rules) | Rule::Any(rules) => rules.iter().any(|one| names_smart(model, one)),
         Rule::Not(rule) => names_smart(model, rule),
+        Rule::Channel(_) => false,
     }
 }
 

@@ -149,6 +149,8 @@ impl Model {
             }),
             Rule::Any(rules) => rules.iter().flat_map(|rule| self.ruled(rule)).collect(),
             Rule::Not(rule) => &self.everybody() - &self.ruled(rule),
+            // These histories link nobody.
+            Rule::Channel(_) => People::new(),
         }
     }
 
