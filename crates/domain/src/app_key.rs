@@ -86,14 +86,16 @@ fn room(keys: &[Credential]) -> Result<()> {
 /// What a key may do that this caller makes: of what is asked for, or of everything where nothing is, what the caller may
 /// itself; never to administer.
 fn scopes_of(caller: &Caller, asked: &str) -> Result<Scopes> {
-    let asked = match asked.trim().is_empty() {
-        true => Scopes::new(&Scope::ALL),
-        false => Scopes::parse(asked)?,
+    Scopes::parse(asked)?;
+    // Each by its own word: whoever asks to administer does not ask for all that this includes.
+    let asked: Vec<Scope> = match asked.trim().is_empty() {
+        true => Scope::ALL.to_vec(),
+        false => asked.split_whitespace().filter_map(Scope::parse).collect(),
     };
-    let given: Vec<Scope> = Scope::ALL
+    let given: Vec<Scope> = asked
         .into_iter()
         .filter(|scope| !matches!(scope, Scope::Admin | Scope::Installation))
-        .filter(|scope| caller.scopes.has(*scope) && asked.has(*scope))
+        .filter(|scope| caller.scopes.has(*scope))
         .collect();
     Ok(Scopes::new(&given))
 }

@@ -337,7 +337,7 @@ impl Domain {
         if !secret::well_formed(token) {
             return Err(NONE);
         }
-        let hash = secret::hash(token);
+        let hash = integration::hook_hash(token);
         let found = store::integration_by_hook(self.store(), hash).await?;
         let (workspace, id) = found.ok_or(NONE)?;
         let row = self

@@ -15,8 +15,7 @@ use crate::{
     cursor::{CursorPage, CursorQuery},
     email::Email,
     error::{Denied, Error, Field, Result},
-    limits,
-    random::hex,
+    limits, secret,
     service::Domain,
     texts,
     webhook::{Webhook, WebhookNew},
@@ -370,7 +369,7 @@ impl Domain {
         )?;
         check_fields(new.kind, &new.fields)?;
         let (kind, fields) = (new.kind, new.fields);
-        let token = hex(&self.random().bytes::<24>()?);
+        let token = secret::generate(self.random())?;
         let sealer = self.store().sealer().clone();
         self.command(context, "integration_create", 1, move |tx| {
             room(tx)?;

@@ -226,14 +226,21 @@ impl MessageDestination {
 }
 
 /// The client that a participant is written to: the first active one of its clients here; where a destination is named, the
-/// first there, or else the newest of the person's that was not heard of here yet.
+/// first there, or else the newest of the person's that was not heard of here yet. What is in a provider's own words goes to
+/// that provider's only.
 fn target(
     sql: &mut dyn Sql,
     participant: &ParticipantRow,
     destination: Option<MessageDestination>,
+    content: &Content,
 ) -> Result<Option<ClientRow>> {
     let fits = |client: &ClientRow| {
-        client.status == ClientStatus::Active.as_str()
+        let speaks = match content {
+            Content::Native { channel, .. } => client.kind == channel.as_str(),
+            Content::Text { .. } | Content::Image { .. } => true,
+        };
+        speaks
+            && client.status == ClientStatus::Active.as_str()
             && destination.is_none_or(|destination| destination.is(client))
     };
     for id in &participant.clients {
@@ -257,7 +264,7 @@ fn send(
     destination: Option<MessageDestination>,
 ) -> Result<()> {
     for participant in participant::all(tx, message.conversation)? {
-        if let Some(client) = target(tx, &participant, destination)? {
+        if let Some(client) = target(tx, &participant, destination, &message.content)? {
             channel_send::queue_message(tx, sealer, &client, message)?;
         }
     }
