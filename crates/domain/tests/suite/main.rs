@@ -1,6 +1,7 @@
 //! The domain over a real store, on SQLite and on PostgreSQL.
 
 mod accounts;
+mod channels;
 mod identity;
 mod keeping;
 mod lost_commit;
