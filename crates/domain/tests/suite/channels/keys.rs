@@ -61,7 +61,7 @@ async fn channels_a_key_lets_in_until_it_is_deleted() {
         assert!(KEY.iter().all(|scope| caller.scopes.has(*scope)));
         assert!(!caller.scopes.has(Scope::Admin) && !caller.administers());
         let listed = list(&domain, None).await;
-        assert_eq!(listed, [key.credential.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&key.credential));
         let one = domain
             .app_key_get(&program(1).caller, "chat", None, key.credential.id)
             .await;
@@ -99,7 +99,10 @@ async fn channels_a_key_lets_in_until_it_is_deleted() {
         delete(None, key.credential.id).await.expect("is deleted");
         assert_eq!(refused(enter(&domain, &key).await), "unauthenticated");
         assert!(enter(&domain, &other).await.is_ok());
-        assert_eq!(list(&domain, None).await, [other.credential.clone()]);
+        assert_eq!(
+            list(&domain, None).await,
+            std::slice::from_ref(&other.credential)
+        );
         assert_eq!(
             refused(delete(None, key.credential.id).await),
             "no credential"
@@ -184,7 +187,10 @@ async fn channels_what_administers_is_no_key_of_a_program() {
         let domain = house.open().await;
         let account = credential(&domain, "admin channels", true).await;
         let key = credential(&domain, "channels integrations", true).await;
-        assert_eq!(list(&domain, None).await, [key.credential.clone()]);
+        assert_eq!(
+            list(&domain, None).await,
+            std::slice::from_ref(&key.credential)
+        );
         let delete = domain
             .app_key_delete(&program(1), "chat", None, account.credential.id)
             .await;
