@@ -19,7 +19,8 @@ use crate::{
     random::hex,
     service::Domain,
     texts,
-    webhook::{self, Webhook, WebhookNew},
+    webhook::{Webhook, WebhookNew},
+    webhook_new,
 };
 
 const NOUN: &str = "integration";
@@ -402,7 +403,7 @@ impl Domain {
         caller: &Caller,
         kind: IntegrationKind,
         webhooks: Vec<WebhookNew>,
-    ) -> Result<Vec<webhook::Made>> {
+    ) -> Result<Vec<webhook_new::Made>> {
         if webhooks.is_empty() {
             return Ok(Vec::new());
         }
@@ -420,7 +421,7 @@ impl Domain {
         }
         webhooks
             .into_iter()
-            .map(|new| webhook::checked(self.random(), new))
+            .map(|new| webhook_new::checked(self.random(), new))
             .collect()
     }
 

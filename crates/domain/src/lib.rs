@@ -66,6 +66,7 @@ mod tree;
 mod uses;
 mod way_in;
 mod webhook;
+mod webhook_new;
 mod workspace;
 
 pub use access::{CredentialNew, CredentialSecret, CredentialView, NATIVE};

@@ -71,6 +71,7 @@ fn rule(model: &Model, operand: &Operand) -> Option<Rule> {
 fn names_smart(model: &Model, rule: &Rule) -> bool {
     match rule {
         Rule::Audience(id) => model.is_smart(*id),
+        Rule::Channel(_) => false,
         Rule::All(rules) | Rule::Any(rules) => rules.iter().any(|one| names_smart(model, one)),
         Rule::Not(rule) => names_smart(model, rule),
     }

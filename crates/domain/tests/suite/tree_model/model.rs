@@ -144,6 +144,8 @@ impl Model {
     fn ruled(&self, rule: &Rule) -> People {
         match rule {
             Rule::Audience(id) => self.people(*id),
+            // Nobody of this model is reached on any.
+            Rule::Channel(_) => People::new(),
             Rule::All(rules) => rules.iter().fold(self.everybody(), |people, rule| {
                 people.intersection(&self.ruled(rule)).copied().collect()
             }),
