@@ -126,15 +126,6 @@ async fn what_did_not_arrive_takes_the_link_away() {
         assert_eq!(world.clients_of(workspace).await, [ClientStatus::Pending]);
 
         let call = failed(&provider, &item_id(world.workspace, item));
-        // The same event once more has another id at Mailgun only if it is another event.
-        let call = match kind {
-            IntegrationKind::Mailgun => {
-                let event = json!({"event": "failed", "severity": "permanent",
-                    "user-variables": {"throng-id": item_id(world.workspace, item)}});
-                mailgun_event(&provider, "t2", START_MS, &event)
-            }
-            _ => call,
-        };
         world.call(call.request()).await.taken(kind);
         assert_eq!(world.clients().await, [], "{kind:?}");
         world.call(call.request()).await.taken(kind);

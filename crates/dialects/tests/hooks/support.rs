@@ -33,7 +33,6 @@ pub const PUBLIC: &str = "https://throng.test";
 pub struct World {
     _folder: tempfile::TempDir,
     pub domain: Domain,
-    pub clock: Clock,
     pub router: Router,
     pub workspace: i64,
     pub conversation: i64,
@@ -143,7 +142,7 @@ impl World {
         let store = store::Store::open(data, options, &mut |_, _, _| {}).expect("opens the store");
         let options = Options {
             public_url: PUBLIC.into(),
-            ..Options::closed(clock.clone(), Random::seeded(7))
+            ..Options::closed(clock, Random::seeded(7))
         };
         let domain = Domain::start(store, options).await.expect("starts");
         let workspace = domain.workspace_default().await.expect("is made").0.id;
@@ -151,7 +150,6 @@ impl World {
             _folder: folder,
             router: hooks::router(domain.clone()),
             domain,
-            clock,
             workspace,
             conversation: 0,
         };
