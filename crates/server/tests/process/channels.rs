@@ -226,7 +226,11 @@ fn a_wrong_file_changes_nothing_and_is_not_quoted() {
         ),
         (String::new(), 2, "it sets nothing"),
         ("x".repeat(70_000), 2, "larger than"),
-        (format!("no_such = \"{CANARY}\""), 1, "no_such"),
+        (
+            format!("no_such = \"{CANARY}\""),
+            1,
+            "The fields are: account_sid",
+        ),
         ("auth_token = \"\"".to_owned(), 1, "auth_token"),
     ];
     for (text, code, said) in files {
