@@ -17,19 +17,18 @@ use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::{limits, native::EventBody, thrive};
+use crate::{limits, native::EventBody, sunshine, thrive};
 
 /// The request that tells a webhook of its event, now.
 pub fn request(claim: &WebhookClaim, now_ms: i64) -> OutboundRequest {
     match (claim.dialect.as_str(), &claim.event.data) {
         (thrive::DIALECT, EventData::Audience(data)) => thrive::event_request(claim, data, now_ms),
+        (sunshine::DIALECT, EventData::Person(data)) => sunshine::event_request(claim, data),
         _ => standard(claim, now_ms),
     }
 }
 
-/// The protocol whose vendor documents how it repeats what was not taken.
-const SUNSHINE: &str = "sunshine";
-/// Five attempts within 15 minutes.
+/// Five attempts within 15 minutes, as the vendor documents.
 const SUNSHINE_RETRY: Retry = Retry {
     attempts_max: 5,
     first_ms: 60_000,
@@ -40,20 +39,20 @@ const SUNSHINE_TIME_MAX: Duration = Duration::from_secs(20);
 /// How often an event is told in a dialect until it is taken.
 pub fn retry(dialect: &str) -> Retry {
     match dialect {
-        SUNSHINE => SUNSHINE_RETRY,
+        sunshine::DIALECT => SUNSHINE_RETRY,
         _ => Retry::USUAL,
     }
 }
 
 /// Whether a receiver that answers so, and not 2xx, wants to hear no more of this event.
 pub fn is_final(dialect: &str, status: u16) -> bool {
-    dialect == SUNSHINE && SUNSHINE_FINAL.contains(&status)
+    dialect == sunshine::DIALECT && SUNSHINE_FINAL.contains(&status)
 }
 
 /// How long a receiver may take.
 fn time_max(dialect: &str) -> Duration {
     match dialect {
-        SUNSHINE => SUNSHINE_TIME_MAX,
+        sunshine::DIALECT => SUNSHINE_TIME_MAX,
         _ => limits::RECEIVER_TIME_MAX,
     }
 }

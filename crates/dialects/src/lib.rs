@@ -23,6 +23,7 @@ mod panic;
 pub mod providers;
 mod rate;
 pub mod request;
+pub mod sunshine;
 pub mod thrive;
 mod time;
 
@@ -33,19 +34,24 @@ pub const DIALECTS: &[&str] = &[
     a2::DIALECT,
     opendatasoft::DIALECT,
     thrive::DIALECT,
+    sunshine::DIALECT,
 ];
 
 /// The dialects whose requests may carry the key of an account.
 pub const KEY_DIALECTS: &[&str] = &[domain::NATIVE, opendatasoft::DIALECT];
 
-/// The credential with what its dialect's clients need, where it names no scopes.
+/// The credential with what its dialect's clients need: scopes where it names none, and the secret itself where tokens are
+/// signed with it.
 pub fn with_scopes(new: domain::CredentialNew) -> domain::CredentialNew {
-    match (new.dialect.as_str(), new.scopes.trim()) {
-        (thrive::DIALECT, "") => domain::CredentialNew {
-            scopes: thrive::SCOPES.into(),
-            ..new
-        },
-        _ => new,
+    let scopes = match (new.dialect.as_str(), new.scopes.trim()) {
+        (thrive::DIALECT, "") => thrive::SCOPES.into(),
+        (sunshine::DIALECT, "") => sunshine::SCOPES.into(),
+        _ => new.scopes,
+    };
+    domain::CredentialNew {
+        keep_secret: new.keep_secret || new.dialect == sunshine::DIALECT,
+        scopes,
+        ..new
     }
 }
 

@@ -26,3 +26,7 @@ pub const PROVIDER_ERROR_CHARS_MAX: usize = 300;
 pub const HOOK_BODY_BYTES_MAX: usize = 1 << 20;
 /// Fields of a form that a provider sends.
 pub const HOOK_FIELDS_MAX: usize = 500;
+/// Characters kept of how a provider says that somebody is called.
+pub const HOOK_NAME_CHARS_MAX: usize = 128;
+/// Bytes of what else a provider says of somebody; of more, nothing is kept.
+pub const HOOK_RAW_BYTES_MAX: usize = 4_096;

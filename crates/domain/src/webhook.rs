@@ -44,17 +44,27 @@ pub struct Detail {
     pub record: bool,
     /// The whole client that a message came from.
     pub client: bool,
+    /// What the protocol could tell of and this server never has, in bits that only the protocol's dialect reads: asked for
+    /// by the webhook, and given back.
+    #[serde(default)]
+    pub silent: u32,
 }
+
+/// Above the flags.
+const SILENT_SHIFT: u32 = 2;
 
 impl Detail {
     pub(crate) fn bits(self) -> i64 {
-        i64::from(self.record) | i64::from(self.client) << 1
+        let silent = i64::from(self.silent) << SILENT_SHIFT;
+        i64::from(self.record) | i64::from(self.client) << 1 | silent
     }
 
     fn of(bits: i64) -> Detail {
         Detail {
             record: bits & 1 != 0,
             client: bits & 2 != 0,
+            // 32 bits were put in.
+            silent: (bits >> SILENT_SHIFT) as u32,
         }
     }
 }
@@ -66,6 +76,7 @@ pub struct WebhookChange {
     pub events: Option<Vec<EventKind>>,
     pub detail_record: Option<bool>,
     pub detail_client: Option<bool>,
+    pub detail_silent: Option<u32>,
 }
 
 impl fmt::Debug for WebhookChange {
@@ -99,6 +110,8 @@ pub struct Webhook {
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookClaim {
     claim: OutboxClaim,
+    /// The webhook's id.
+    pub webhook: i64,
     pub url: String,
     pub dialect: String,
     /// Newest first: two while one follows the other.
@@ -329,6 +342,7 @@ impl Domain {
             row.detail = Detail {
                 record: change.detail_record.unwrap_or(detail.record),
                 client: change.detail_client.unwrap_or(detail.client),
+                silent: change.detail_silent.unwrap_or(detail.silent),
             }
             .bits();
             row.url = url.clone().unwrap_or(row.url);
@@ -464,6 +478,7 @@ impl Domain {
         Ok(WebhookClaim {
             secrets: secrets.collect::<Result<_>>()?,
             claim: claim.clone(),
+            webhook: webhook.id,
             url: webhook.url,
             dialect: webhook.dialect,
             event,

@@ -159,6 +159,13 @@ impl Domain {
             .await?)
     }
 
+    /// The caller's own workspace, which every caller may see.
+    pub async fn workspace_own(&self, caller: &Caller) -> Result<Workspace> {
+        let found = self.store().workspaces(caller.workspace - 1, 1).await?;
+        let own = found.into_iter().find(|own| own.id == caller.workspace);
+        own.ok_or(Error::NotFound("workspace"))
+    }
+
     /// The workspace that a mount names; no caller is needed to know that it exists.
     pub async fn workspace_by_slug(&self, slug: &str) -> Result<Workspace> {
         if valid_slug(slug).is_err() {
@@ -206,11 +213,8 @@ impl Domain {
         if let Some(slug) = known {
             return Ok(slug);
         }
-        let found = self.store().workspaces(workspace - 1, 1).await?;
-        let found = found.into_iter().find(|found| found.id == workspace);
-        found
-            .map(|found| found.slug)
-            .ok_or(Error::NotFound("workspace"))
+        let own = self.workspace_own(&Caller::server(workspace)).await?;
+        Ok(own.slug)
     }
 
     /// The first workspace; made here where the installation has none yet. The flag tells whether it was made now.

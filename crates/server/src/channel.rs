@@ -23,20 +23,22 @@ Examples:
   throng channel show 25
   throng channel counts
 
-FILE holds the provider's settings, in TOML or JSON; what it does not name stays as it is, \"\" takes a setting away:
+FILE holds the provider's settings, in TOML or JSON. What it does not name stays as it is; \"\" takes
+a setting away:
 
   phone_number_id = \"106540352242922\"
   token = \"EAAG...\"
   app_secret = \"...\"
   verify_token = \"...\"
 
-  mailgun      api_key, domain, incoming_address; signing_key, without which nothing that comes in is believed
+  mailgun      api_key, domain, incoming_address; signing_key to receive
   twilio       account_sid, auth_token; phone_number_sid or messaging_service_sid; phone_number
   messagebird  access_key, signing_key, originator
   whatsapp     phone_number_id, token to send; app_secret, verify_token to receive; deployment_id
 
-An INTEGRATION is its id as throng channel list shows it, or the 24 digits of the Sunshine Conversations API. Secrets are
-sealed by the server and never shown again. throng channel show tells the URL that the provider has to be given.";
+An INTEGRATION is its id as throng channel list shows it, or the 24 digits that it has in the
+Sunshine Conversations API. Secrets are sealed by the server and never shown again. The provider has
+to be told the URL that throng channel show prints: without it nobody's answer comes in.";
 
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {

@@ -40,7 +40,7 @@ const INTEGRATIONS: [(IntegrationKind, &str, &[Setting]); 4] = [
             ("account_sid", "AC00000000000000000000000000000000"),
             ("auth_token", "demo-twilio-auth-token"),
             ("phone_number_sid", "PN00000000000000000000000000000000"),
-            ("phone_number", "+15550100"),
+            ("phone_number", "+12125550100"),
         ],
     ),
     (
@@ -49,7 +49,7 @@ const INTEGRATIONS: [(IntegrationKind, &str, &[Setting]); 4] = [
         &[
             ("access_key", "demo-messagebird-access-key"),
             ("signing_key", "demo-messagebird-signing-key"),
-            ("originator", "+15550101"),
+            ("originator", "+12125550101"),
         ],
     ),
     (
@@ -195,13 +195,15 @@ impl Sunshine {
         let integration = self.integrations.get(whatsapp).map_or("", String::as_str);
         format!(
             r#"
-Sunshine Conversations API ({url}/sunshine, app {app_id}): link a phone number; the confirmation stays in throng outbox list,
-throng outbox confirm ID plays the person's answer:
+Sunshine Conversations API ({url}/sunshine, app {app_id}): link a phone number, find what asks for its confirmation, play
+the person's answer:
 
   curl -u {key_id}:{secret} -H "Content-Type: application/json" \
     {url}/sunshine/v2/apps/{app_id}/users/{user_id}/clients -d '{{
-      "matchCriteria": {{"type": "whatsapp", "integrationId": "{integration}", "phoneNumber": "+1 555-0123"}},
+      "matchCriteria": {{"type": "whatsapp", "integrationId": "{integration}", "phoneNumber": "+1 212-555-0123"}},
       "confirmation": {{"type": "prompt"}}, "target": {{"conversationId": "{conversation_id}"}}}}'
+  throng outbox list
+  throng outbox confirm ID
 "#
         )
     }

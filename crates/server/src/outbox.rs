@@ -19,13 +19,13 @@ pub enum OutboxCommand {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show an item with what it says; nothing of that is kept once it was sent
+    /// Show an item with what it says; nothing of that is kept once it has left the machine
     Show {
         id: i64,
         #[command(flatten)]
         connection: Connection,
     },
-    /// Play a person's answer to what stays here, since nothing leaves a demo: throng outbox confirm 12
+    /// Play a person's answer to what was for them, where nothing leaves the machine: in a demo
     Confirm {
         id: i64,
         /// What they write back: yes confirms a link, no refuses it, stop blocks and start unblocks; anything else is a message

@@ -311,6 +311,8 @@ fn note(ended: Result<Ended, JoinError>) -> Ended {
 }
 
 #[cfg(test)]
+mod channel_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod webhook_tests;

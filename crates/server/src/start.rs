@@ -121,6 +121,7 @@ pub fn dialect_routes(domain: &Domain, options: dialects::Options) -> Router {
             options.opendatasoft,
         ))
         .merge(dialects::thrive::router(domain.clone()))
+        .merge(dialects::sunshine::router(domain.clone()))
 }
 
 /// Threads for connections; database work runs on the store's own.

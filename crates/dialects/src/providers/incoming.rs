@@ -10,6 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{DialectId, Hook, IdKind};
 use hmac::{Hmac, Mac};
 use multer::{Constraints, Multipart, SizeLimit};
+use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -207,6 +208,22 @@ pub(super) fn item_of(hook: &Hook, id: &str) -> Option<i64> {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How somebody is called, as much of it as anybody shows.
+pub(super) fn name(text: &str) -> Option<String> {
+    let name: String = text
+        .trim()
+        .chars()
+        .take(limits::HOOK_NAME_CHARS_MAX)
+        .collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// What a channel says of somebody, if it is not too much.
+pub(super) fn raw(value: &Value) -> Option<String> {
+    let text = value.to_string();
+    (text.len() <= limits::HOOK_RAW_BYTES_MAX).then_some(text)
 }
 
 /// As much of a text as a message holds.

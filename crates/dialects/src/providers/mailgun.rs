@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    incoming::{HookRequest, Malformed, Refused, cut, fresh, hex_mac_matches, item_of, secret},
+    incoming::{
+        HookRequest, Malformed, Refused, cut, fresh, hex_mac_matches, item_of, name, raw, secret,
+    },
     outgoing::{
         Bases, FORM, Outgoing, Step, basic, error, form, native_elsewhere, passing, plain, post,
         taken,
@@ -288,7 +290,7 @@ fn message(request: &HookRequest<'_>) -> Result<Option<Inbound>, Malformed> {
     let header = header
         .or_else(|| request.field("sender"))
         .ok_or(Malformed("no sender"))?;
-    let (name, from) = parsed(header);
+    let (called, from) = parsed(header);
     let stripped = request.field("stripped-text").map(str::trim);
     let whole = request.field("body-plain").map(str::trim);
     let subject = request.field("subject").map(str::trim);
@@ -301,13 +303,12 @@ fn message(request: &HookRequest<'_>) -> Result<Option<Inbound>, Malformed> {
         text: cut(text),
         links: Vec::new(),
     };
-    let raw = json!({ "from": cut(header) }).to_string();
     Ok(Some(Inbound {
         id: id.to_owned(),
         event: InboundEvent::Message {
             from,
-            name,
-            raw: Some(raw),
+            name: called,
+            raw: raw(&json!({ "from": header })),
             content,
         },
     }))
@@ -347,17 +348,17 @@ fn forged(request: &HookRequest<'_>) -> bool {
 
 /// Name and address of `"Ann" <ann@example.org>`.
 fn parsed(header: &str) -> (Option<String>, String) {
-    let Some((name, rest)) = header.rsplit_once('<') else {
+    let Some((called, rest)) = header.rsplit_once('<') else {
         return (None, header.trim().to_owned());
     };
     let address = rest.split('>').next().unwrap_or_default().trim().to_owned();
-    let name = name.trim();
-    let quoted = name
+    let called = called.trim();
+    let quoted = called
         .strip_prefix('"')
-        .and_then(|name| name.strip_suffix('"'));
-    let name = match quoted {
-        Some(name) => name.replace("\\\"", "\""),
-        None => name.to_owned(),
+        .and_then(|called| called.strip_suffix('"'));
+    let called = match quoted {
+        Some(called) => called.replace("\\\"", "\""),
+        None => called.to_owned(),
     };
-    (Some(cut(&name)).filter(|name| !name.is_empty()), address)
+    (name(&called), address)
 }

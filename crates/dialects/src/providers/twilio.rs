@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha1::Sha1;
 
 use super::{
-    incoming::{HookRequest, Malformed, Refused, base64_matches, cut, item_of, secret},
+    incoming::{HookRequest, Malformed, Refused, base64_matches, cut, item_of, name, raw, secret},
     outgoing::{
         Bases, FORM, Outgoing, Step, basic, error, form, native_elsewhere, not_configured, passing,
         plain, post, taken,
@@ -207,8 +207,8 @@ pub(super) fn events(hook: &Hook, request: &HookRequest<'_>) -> Result<Vec<Inbou
         Some("START") => InboundEvent::OptedIn { from },
         _ => InboundEvent::Message {
             from,
-            name: request.field("ProfileName").map(cut),
-            raw: raw(request),
+            name: request.field("ProfileName").and_then(name),
+            raw: registered(request),
             content: content(request),
         },
     };
@@ -269,12 +269,12 @@ fn content(request: &HookRequest<'_>) -> Content {
 }
 
 /// Where the number is registered, as far as Twilio knows.
-fn raw(request: &HookRequest<'_>) -> Option<String> {
+fn registered(request: &HookRequest<'_>) -> Option<String> {
     let known = ["FromCity", "FromState", "FromZip", "FromCountry"]
         .into_iter()
         .filter_map(|name| Some((name, request.field(name).filter(|value| !value.is_empty())?)));
     let known: Map<String, Value> = known
         .map(|(name, value)| (name.to_owned(), cut(value).into()))
         .collect();
-    (!known.is_empty()).then(|| Value::Object(known).to_string())
+    (!known.is_empty()).then(|| raw(&Value::Object(known)))?
 }

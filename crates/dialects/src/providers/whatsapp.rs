@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::{
-    incoming::{HookRequest, Malformed, Refused, cut, hex_mac_matches, item_of, secret},
+    incoming::{HookRequest, Malformed, Refused, cut, hex_mac_matches, item_of, name, raw, secret},
     outgoing::{
         Bases, JSON, Outgoing, Step, error, masked, native_elsewhere, passing, plain, post, taken,
     },
@@ -265,13 +265,13 @@ fn message(message: &Value, contacts: &[Value]) -> Option<Inbound> {
     };
     let own = |contact: &&Value| contact["wa_id"].as_str() == Some(wa_id);
     let contact = contacts.iter().find(own);
-    let name = contact.and_then(|contact| contact.pointer("/profile/name")?.as_str());
+    let called = contact.and_then(|contact| contact.pointer("/profile/name")?.as_str());
     Some(Inbound {
         id: id.to_owned(),
         event: InboundEvent::Message {
             from: format!("+{wa_id}"),
-            name: name.map(cut),
-            raw: contact.map(Value::to_string),
+            name: called.and_then(name),
+            raw: contact.and_then(raw),
             content: Content::Text {
                 text: cut(&said),
                 links: Vec::new(),

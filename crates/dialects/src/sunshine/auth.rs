@@ -140,7 +140,10 @@ mod tests {
             assert_eq!(named(wrong), None, "{wrong}");
         }
         assert_eq!(kid(""), None);
-        assert_eq!(kid(&format!("{}x", token("{\"kid\":\"a\"}").repeat(400))), None);
+        assert_eq!(
+            kid(&format!("{}x", token("{\"kid\":\"a\"}").repeat(400))),
+            None
+        );
     }
 
     #[test]

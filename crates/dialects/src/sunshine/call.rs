@@ -8,9 +8,7 @@ use axum::{
     http::{Method, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use domain::{
-    Caller, Context, CursorPage, CursorQuery, Domain, Error, IdKind, RecordRef, Scope,
-};
+use domain::{Caller, Context, CursorPage, CursorQuery, Domain, Error, IdKind, RecordRef, Scope};
 use serde::Serialize;
 
 use super::{
@@ -62,7 +60,7 @@ pub struct Call {
     pub user: Option<String>,
     origin: Origin,
     path: RawPathParams,
-    body: Body,
+    body: Bytes,
 }
 
 /// Admits a request, runs the operation, and notes what came of it.
@@ -91,19 +89,22 @@ where
         None => admit(&known, need, &mut parts).await,
     };
     let mut response = match admitted {
-        Ok((path, query)) => {
-            let call = Call {
-                context: Context::new(known.caller, request::request_id(&parts.extensions)),
-                user: known.user,
-                origin: Origin::of(&domain, &parts),
-                domain,
-                query,
-                path,
-                body,
-            };
-            operation(call).await.into_response()
-        }
         Err(problem) => refuse(&parts, body, problem).await,
+        Ok((path, query)) => match body::read(body, BODY_BYTES_MAX).await {
+            Err(error) => Problem::from(error).into_response(),
+            Ok(body) => {
+                let call = Call {
+                    context: Context::new(known.caller, request::request_id(&parts.extensions)),
+                    user: known.user,
+                    origin: Origin::of(&domain, &parts),
+                    domain,
+                    query,
+                    path,
+                    body,
+                };
+                operation(call).await.into_response()
+            }
+        },
     };
     if let Some(quota) = quota {
         rate::note(&mut response, quota, now_ms);
@@ -215,16 +216,11 @@ impl Call {
     }
 
     /// What `parse` makes of the body. The client is not asked for a Content-Type.
-    pub async fn read<T>(
-        &mut self,
+    pub fn read<T>(
+        &self,
         parse: impl FnOnce(&Object<'_>, &mut Errors) -> Option<T>,
     ) -> Result<T, Problem> {
-        json::read(&self.bytes().await?, parse)
-    }
-
-    async fn bytes(&mut self) -> Result<Bytes, Problem> {
-        let body = std::mem::take(&mut self.body);
-        Ok(body::read(body, BODY_BYTES_MAX).await?)
+        json::read(&self.body, parse)
     }
 
     /// Which page of things of this kind is asked for.

@@ -29,7 +29,10 @@ struct Body {
 /// `GET /users/{userIdOrExternalId}/clients`
 pub async fn list(call: Call) -> Answer {
     let cursor = call.cursor(IdKind::Client)?;
-    let ask = |user| call.domain.client_list(call.caller(), DIALECT, user, &cursor);
+    let ask = |user| {
+        call.domain
+            .client_list(call.caller(), DIALECT, user, &cursor)
+    };
     let page = call.of_user(ask).await?;
     let workspace = call.workspace();
     call.page(
@@ -42,15 +45,12 @@ pub async fn list(call: Call) -> Answer {
 }
 
 /// `POST /users/{userIdOrExternalId}/clients`
-pub async fn create(mut call: Call) -> Answer {
+pub async fn create(call: Call) -> Answer {
     let workspace = call.workspace();
-    let new = call
-        .read(|body, errors| client_new(workspace, body, errors))
-        .await?;
+    let new = call.read(|body, errors| client_new(workspace, body, errors))?;
     let ask = |user| {
         let new = new.clone();
-        call.domain
-            .client_create(&call.context, DIALECT, user, new)
+        call.domain.client_create(&call.context, DIALECT, user, new)
     };
     let client = call.of_user(ask).await?;
     Ok(created(&Body {
@@ -64,9 +64,9 @@ pub async fn remove(call: Call) -> Answer {
     let ask = |user| call.domain.client_remove(&call.context, DIALECT, user, id);
     match call.of_user(ask).await {
         // The only conflict there is here.
-        Err(domain::Error::Conflict(_)) => Err(Problem::bad_request(
-            "Cannot remove a client of type 'sdk'",
-        )),
+        Err(domain::Error::Conflict(_)) => {
+            Err(Problem::bad_request("Cannot remove a client of type 'sdk'"))
+        }
         Err(error) => Err(error.into()),
         Ok(()) => done(),
     }

@@ -202,14 +202,20 @@ mod tests {
     #[test]
     fn what_the_vendor_has_beside_is_refused_by_name() {
         for (content, title) in [
-            (json!({"type": "carousel"}), "content.type must be one of: text, image"),
+            (
+                json!({"type": "carousel"}),
+                "content.type must be one of: text, image",
+            ),
             (json!({"type": "text"}), "content.text is required"),
             (json!({"type": "image"}), "content.mediaUrl is required"),
             (
                 json!({"type": "text", "text": "Hi", "actions": [{"type": "postback", "text": "Go", "uri": "x"}]}),
                 "content.actions[0].type must be one of: link",
             ),
-            (json!({"type": "template"}), "content.type must be one of: text, image"),
+            (
+                json!({"type": "template"}),
+                "content.type must be one of: text, image",
+            ),
             (json!(null), "content is required and must not be null"),
         ] {
             assert_eq!(told(with(content)), [title]);

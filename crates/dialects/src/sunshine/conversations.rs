@@ -44,11 +44,9 @@ impl Named {
 }
 
 /// `POST /conversations`
-pub async fn create(mut call: Call) -> Answer {
+pub async fn create(call: Call) -> Answer {
     let workspace = call.workspace();
-    let new = call
-        .read(|body, errors| conversation_new(workspace, body, errors))
-        .await?;
+    let new = call.read(|body, errors| conversation_new(workspace, body, errors))?;
     let made = call
         .domain
         .conversation_create(&call.context, DIALECT, new)
@@ -129,19 +127,17 @@ pub async fn get(call: Call) -> Answer {
 }
 
 /// `PATCH /conversations/{conversationId}`: what is absent stays, null clears.
-pub async fn update(mut call: Call) -> Answer {
+pub async fn update(call: Call) -> Answer {
     let id = call.conversation()?;
-    let change = call
-        .read(|body, errors| {
-            let named = Named::read(body, errors);
-            Some(ConversationChange {
-                display_name: named.display_name,
-                description: named.description,
-                icon_url: named.icon_url,
-                metadata: named.metadata,
-            })
+    let change = call.read(|body, errors| {
+        let named = Named::read(body, errors);
+        Some(ConversationChange {
+            display_name: named.display_name,
+            description: named.description,
+            icon_url: named.icon_url,
+            metadata: named.metadata,
         })
-        .await?;
+    })?;
     let conversation = call
         .domain
         .conversation_update(&call.context, id, change)
@@ -163,25 +159,23 @@ pub async fn delete(call: Call) -> Answer {
 }
 
 /// `POST /conversations/{conversationId}/activity`
-pub async fn activity(mut call: Call) -> Answer {
+pub async fn activity(call: Call) -> Answer {
     let id = call.conversation()?;
     let workspace = call.workspace();
-    let (who, notice) = call
-        .read(|body, errors| {
-            let words = [
-                ("conversation:read", Notice::Read),
-                ("typing:start", Notice::TypingStart),
-                ("typing:stop", Notice::TypingStop),
-            ];
-            let notice = body.word(errors, "type", &words);
-            let author = body.required_object(errors, "author")?;
-            let who = match author.word(errors, "type", &[("business", false), ("user", true)])? {
-                true => Some(users::named(workspace, &author, errors)?),
-                false => None,
-            };
-            Some((who, notice?))
-        })
-        .await?;
+    let (who, notice) = call.read(|body, errors| {
+        let words = [
+            ("conversation:read", Notice::Read),
+            ("typing:start", Notice::TypingStart),
+            ("typing:stop", Notice::TypingStop),
+        ];
+        let notice = body.word(errors, "type", &words);
+        let author = body.required_object(errors, "author")?;
+        let who = match author.word(errors, "type", &[("business", false), ("user", true)])? {
+            true => Some(users::named(workspace, &author, errors)?),
+            false => None,
+        };
+        Some((who, notice?))
+    })?;
     call.domain
         .conversation_notice(&call.context, DIALECT, id, who, notice)
         .await?;

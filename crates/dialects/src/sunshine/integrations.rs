@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Integration, IntegrationChange, IntegrationKind, IntegrationNew, Scope, Webhook, WebhookNew,
-    CursorPage, IdKind,
+    CursorPage, IdKind, Integration, IntegrationChange, IntegrationKind, IntegrationNew, Scope,
+    Webhook, WebhookNew,
 };
 use serde::Serialize;
 use serde_json::Map;
@@ -33,8 +33,20 @@ const TYPES: [(&str, IntegrationKind); 5] = [
 ];
 /// Those that only the vendor has: a filter may name them, and nothing is of them.
 const OTHER_TYPES: [&str; 14] = [
-    "android", "apple", "gbm", "googlercs", "instagram", "ios", "kakao", "line", "messenger",
-    "telegram", "twitter", "unity", "viber", "web",
+    "android",
+    "apple",
+    "gbm",
+    "googlercs",
+    "instagram",
+    "ios",
+    "kakao",
+    "line",
+    "messenger",
+    "telegram",
+    "twitter",
+    "unity",
+    "viber",
+    "web",
 ];
 
 /// The vendor's name of a field and the domain's, of all types; which type has which, the domain knows.
@@ -144,11 +156,11 @@ async fn answer(call: &Call, integration: Integration) -> Answer {
 }
 
 /// `POST /integrations`
-pub async fn create(mut call: Call) -> Answer {
+pub async fn create(call: Call) -> Answer {
     let workspace = call.workspace();
-    let new = call.read(integration_new).await?;
+    let new = call.read(integration_new)?;
     for webhook in &new.webhooks {
-        webhooks::reachable(&call, &webhook.url).await?;
+        webhooks::reachable(&call, &webhook.url)?;
     }
     let made = call.domain.integration_create(&call.context, new).await?;
     let (integration, made) = made;
@@ -197,9 +209,7 @@ fn custom_webhooks(body: &Object<'_>, errors: &mut Errors) -> Vec<WebhookNew> {
         let why = format!("must hold {CUSTOM_WEBHOOKS_MAX} webhook");
         body.wrong(errors, "webhooks", &why);
     }
-    let new = bodies
-        .iter()
-        .map(|body| Fields::webhook_new(body, errors));
+    let new = bodies.iter().map(|body| Fields::webhook_new(body, errors));
     new.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
@@ -260,22 +270,20 @@ pub async fn get(call: Call) -> Answer {
 }
 
 /// `PATCH /integrations/{integrationId}`: what is absent stays.
-pub async fn update(mut call: Call) -> Answer {
+pub async fn update(call: Call) -> Answer {
     let id = call.integration()?;
     let kind = call.domain.integration_get(call.caller(), id).await?.kind;
-    let change = call
-        .read(|body, errors| {
-            let display_name = body.text(errors, "displayName", NAME_CHARS_MAX);
-            let given = fields(kind).filter_map(|(shown, name)| {
-                let text: Given<String> = body.text(errors, shown, VALUE_CHARS_MAX);
-                Some((name.to_owned(), text?))
-            });
-            Some(IntegrationChange {
-                fields: given.collect(),
-                display_name,
-            })
+    let change = call.read(|body, errors| {
+        let display_name = body.text(errors, "displayName", NAME_CHARS_MAX);
+        let given = fields(kind).filter_map(|(shown, name)| {
+            let text: Given<String> = body.text(errors, shown, VALUE_CHARS_MAX);
+            Some((name.to_owned(), text?))
+        });
+        Some(IntegrationChange {
+            fields: given.collect(),
+            display_name,
         })
-        .await?;
+    })?;
     let integration = call
         .domain
         .integration_update(&call.context, id, change)

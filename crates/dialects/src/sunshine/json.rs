@@ -106,7 +106,10 @@ impl<'a> Object<'a> {
                     self.wrong(errors, name, &why);
                     return None;
                 }
-                if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
+                if text
+                    .chars()
+                    .any(|c| c.is_control() && !"\n\r\t".contains(c))
+                {
                     self.wrong(errors, name, "must not hold control characters");
                     return None;
                 }
@@ -143,12 +146,7 @@ impl<'a> Object<'a> {
     }
 
     /// One of these words, which has to be there.
-    pub fn word<T: Copy>(
-        &self,
-        errors: &mut Errors,
-        name: &str,
-        words: &[(&str, T)],
-    ) -> Option<T> {
+    pub fn word<T: Copy>(&self, errors: &mut Errors, name: &str, words: &[(&str, T)]) -> Option<T> {
         match self.value(name) {
             None => {
                 self.missing(errors, name);
@@ -158,7 +156,11 @@ impl<'a> Object<'a> {
                 let found = words.iter().find(|(word, _)| value == word);
                 if found.is_none() {
                     let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                    self.wrong(errors, name, &format!("must be one of: {}", words.join(", ")));
+                    self.wrong(
+                        errors,
+                        name,
+                        &format!("must be one of: {}", words.join(", ")),
+                    );
                 }
                 found.map(|(_, meaning)| *meaning)
             }
@@ -281,13 +283,16 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let told = titles(json!({"a": 1, "b": null, "o": {"w": "x"}}), |body, errors| {
-            body.required(errors, "a", 5);
-            body.required(errors, "b", 5);
-            body.required(errors, "c", 5);
-            let inner = body.required_object(errors, "o")?;
-            inner.word(errors, "w", &[("y", 1), ("z", 2)])
-        });
+        let told = titles(
+            json!({"a": 1, "b": null, "o": {"w": "x"}}),
+            |body, errors| {
+                body.required(errors, "a", 5);
+                body.required(errors, "b", 5);
+                body.required(errors, "c", 5);
+                let inner = body.required_object(errors, "o")?;
+                inner.word(errors, "w", &[("y", 1), ("z", 2)])
+            },
+        );
         assert_eq!(
             told,
             [

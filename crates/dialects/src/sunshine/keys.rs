@@ -43,11 +43,9 @@ async fn all(call: &Call) -> Result<Vec<CredentialView>, Problem> {
 }
 
 /// `POST /keys`, `POST /integrations/{integrationId}/keys`
-pub async fn create(mut call: Call) -> Answer {
+pub async fn create(call: Call) -> Answer {
     let owner = owner(&call)?;
-    let name = call
-        .read(|body, errors| body.required(errors, "displayName", NAME_CHARS_MAX))
-        .await?;
+    let name = call.read(|body, errors| body.required(errors, "displayName", NAME_CHARS_MAX))?;
     let scopes = match owner {
         Some(_) => INTEGRATION_SCOPES.map(|scope| scope.as_str()).join(" "),
         None => String::new(),

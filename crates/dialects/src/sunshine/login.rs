@@ -43,14 +43,12 @@ fn device(body: &Object<'_>, errors: &mut Errors) -> Option<Device> {
 }
 
 /// The user whom the token was signed for. A body may repeat the name, and not say another.
-async fn asked(call: &mut Call) -> Result<(String, Device), Problem> {
+fn asked(call: &Call) -> Result<(String, Device), Problem> {
     let user = call.user.clone().unwrap_or_default();
-    let (named, device) = call
-        .read(|body, errors| {
-            let named = body.maybe(errors, "userExternalId", EXTERNAL_ID_CHARS_MAX);
-            Some((named, device(body, errors)?))
-        })
-        .await?;
+    let (named, device) = call.read(|body, errors| {
+        let named = body.maybe(errors, "userExternalId", EXTERNAL_ID_CHARS_MAX);
+        Some((named, device(body, errors)?))
+    })?;
     if named.is_some_and(|named| named != user) {
         let title = "userExternalId must be that of the token";
         return Err(Problem::forbidden(title));
@@ -59,8 +57,8 @@ async fn asked(call: &mut Call) -> Result<(String, Device), Problem> {
 }
 
 /// `POST /v2/apps/{appId}/login`
-pub async fn sign_in(mut call: Call) -> Answer {
-    let (user, device) = asked(&mut call).await?;
+pub async fn sign_in(call: Call) -> Answer {
+    let (user, device) = asked(&call)?;
     let info = (!device.info.is_empty()).then(|| Value::Object(device.info).to_string());
     let (record, client) = call
         .domain
@@ -74,8 +72,8 @@ pub async fn sign_in(mut call: Call) -> Answer {
 }
 
 /// `POST /v2/apps/{appId}/logout`
-pub async fn sign_out(mut call: Call) -> Answer {
-    let (user, device) = asked(&mut call).await?;
+pub async fn sign_out(call: Call) -> Answer {
+    let (user, device) = asked(&call)?;
     call.domain
         .client_sign_out(&call.context, DIALECT, &user, &device.id)
         .await?;

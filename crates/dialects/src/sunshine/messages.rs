@@ -37,12 +37,10 @@ pub async fn list(call: Call) -> Answer {
 }
 
 /// `POST /conversations/{conversationId}/messages`
-pub async fn post(mut call: Call) -> Answer {
+pub async fn post(call: Call) -> Answer {
     let workspace = call.workspace();
     let conversation = call.conversation()?;
-    let new = call
-        .read(|body, errors| content::message(workspace, body, errors))
-        .await?;
+    let new = call.read(|body, errors| content::message(workspace, body, errors))?;
     let posted = call
         .domain
         .message_post(&call.context, DIALECT, conversation, new)

@@ -38,7 +38,8 @@ fn object(pairs: &[(String, String)], of: &str) -> Result<Map<String, Value>, Pr
             Some(_) => Err(Problem::bad_request(format!("{of}[{name}] comes twice"))),
         };
         if name == of {
-            let title = || format!("{of} must be an object, as in {of}[size]=25 or {of}={{\"size\":25}}");
+            let title =
+                || format!("{of} must be an object, as in {of}[size]=25 or {of}={{\"size\":25}}");
             let title = || title().replace("size", example(of));
             match serde_json::from_str(value) {
                 Ok(Value::Object(members)) => {
@@ -117,9 +118,8 @@ impl Query {
             return Ok(None);
         };
         let text = value.as_str().map(str::to_ascii_lowercase);
-        let text = text.filter(|text| {
-            text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
+        let text = text
+            .filter(|text| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let Some(text) = text else {
             let title = format!("page[{name}] must be a record's id of 24 hexadecimal characters");
             return Err(Problem::bad_request(title));
@@ -140,7 +140,9 @@ impl Query {
 fn size_of(size: &Value) -> Result<usize, Problem> {
     let digits = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = match size {
-        Value::String(text) => Some(text.as_str()).filter(digits).and_then(|it| it.parse().ok()),
+        Value::String(text) => Some(text.as_str())
+            .filter(digits)
+            .and_then(|it| it.parse().ok()),
         size => size.as_u64(),
     };
     number

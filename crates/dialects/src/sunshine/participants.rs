@@ -38,15 +38,13 @@ pub async fn list(call: Call) -> Answer {
 }
 
 /// `POST /conversations/{conversationId}/join`
-pub async fn join(mut call: Call) -> Answer {
+pub async fn join(call: Call) -> Answer {
     let workspace = call.workspace();
     let conversation = call.conversation()?;
-    let (who, subscribe) = call
-        .read(|body, errors| {
-            let subscribe = body.flag(errors, "subscribeSDKClient").unwrap_or(false);
-            Some((users::named(workspace, body, errors)?, subscribe))
-        })
-        .await?;
+    let (who, subscribe) = call.read(|body, errors| {
+        let subscribe = body.flag(errors, "subscribeSDKClient").unwrap_or(false);
+        Some((users::named(workspace, body, errors)?, subscribe))
+    })?;
     let participant = call
         .domain
         .participant_join(&call.context, DIALECT, conversation, who, subscribe)
@@ -57,24 +55,22 @@ pub async fn join(mut call: Call) -> Answer {
 }
 
 /// `POST /conversations/{conversationId}/leave`
-pub async fn leave(mut call: Call) -> Answer {
+pub async fn leave(call: Call) -> Answer {
     let workspace = call.workspace();
     let conversation = call.conversation()?;
-    let who = call
-        .read(|body, errors| {
-            if !body.has("participantId") {
-                return users::named(workspace, body, errors).map(ParticipantRef::Record);
-            }
-            if body.has("userId") || body.has("userExternalId") {
-                let why = "must come without userId and userExternalId";
-                body.wrong(errors, "participantId", why);
-            }
-            let text = body.required(errors, "participantId", ID_CHARS_MAX)?;
-            // Nobody has the id 0.
-            let id = own(workspace, IdKind::Participant, &text).unwrap_or(0);
-            Some(ParticipantRef::Id(id))
-        })
-        .await?;
+    let who = call.read(|body, errors| {
+        if !body.has("participantId") {
+            return users::named(workspace, body, errors).map(ParticipantRef::Record);
+        }
+        if body.has("userId") || body.has("userExternalId") {
+            let why = "must come without userId and userExternalId";
+            body.wrong(errors, "participantId", why);
+        }
+        let text = body.required(errors, "participantId", ID_CHARS_MAX)?;
+        // Nobody has the id 0.
+        let id = own(workspace, IdKind::Participant, &text).unwrap_or(0);
+        Some(ParticipantRef::Id(id))
+    })?;
     call.domain
         .participant_leave(&call.context, DIALECT, conversation, who)
         .await?;

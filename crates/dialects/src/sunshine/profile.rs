@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn null_takes_away_what_it_is_for_and_no_more() {
-        let body = json!({"profile": {"givenName": null, "email": null}, "metadata": {"a": null, "b": 1}});
+        let body =
+            json!({"profile": {"givenName": null, "email": null}, "metadata": {"a": null, "b": 1}});
         let change = fields(body).expect("is right").record_change(&Map::new());
         assert_eq!(change.first_name, Some(None));
         assert_eq!(change.last_name, None);
@@ -263,12 +264,18 @@ mod tests {
             serde_json::from_str(&change.profile.expect("changes")).expect("is JSON");
         assert_eq!(profile, json!({"email": null, "m.a": null, "m.b": 1}));
         let nothing = fields(json!({})).expect("is right");
-        assert_eq!(nothing.record_change(&Map::new()), RecordChange {
-            shares_email: true,
-            ..RecordChange::default()
-        });
+        assert_eq!(
+            nothing.record_change(&Map::new()),
+            RecordChange {
+                shares_email: true,
+                ..RecordChange::default()
+            }
+        );
         let all = fields(json!({"metadata": null})).expect("is right");
-        let held = json!({"a": 1, "b": 2}).as_object().cloned().expect("is one");
+        let held = json!({"a": 1, "b": 2})
+            .as_object()
+            .cloned()
+            .expect("is one");
         assert!(all.metadata_after(&held).is_empty());
         let profile = all.record_change(&held).profile.expect("changes");
         let profile: Value = serde_json::from_str(&profile).expect("is JSON");
@@ -282,8 +289,14 @@ mod tests {
             Kept::read(&fields.record_new("x".into()).profile).text(SIGNED_UP_AT)
         };
         let is = |text: &str| Some(text.to_owned());
-        assert_eq!(kept("2025-02-03T19:10:08.152Z"), is("2025-02-03T19:10:08.152Z"));
-        assert_eq!(kept("2025-02-03T20:10:08+01:00"), is("2025-02-03T19:10:08.000Z"));
+        assert_eq!(
+            kept("2025-02-03T19:10:08.152Z"),
+            is("2025-02-03T19:10:08.152Z")
+        );
+        assert_eq!(
+            kept("2025-02-03T20:10:08+01:00"),
+            is("2025-02-03T19:10:08.000Z")
+        );
         assert_eq!(kept("2025-02-03T19:10:08"), is("2025-02-03T19:10:08.000Z"));
         assert_eq!(kept("2025-02-03"), is("2025-02-03T00:00:00.000Z"));
         for wrong in ["", "yesterday", "2025-02-30", "1738609808152"] {

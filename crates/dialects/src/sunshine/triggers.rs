@@ -85,7 +85,15 @@ pub fn read(body: &Object<'_>, errors: &mut Errors) -> Option<(Vec<EventKind>, u
         } else {
             let name = format!("{NAME}[{number}]");
             body.wrong(errors, &name, "is no trigger that this server knows");
+            return None;
         }
+    }
+    if events.is_empty() {
+        body.wrong(
+            errors,
+            NAME,
+            "holds nothing that ever happens on this server",
+        );
     }
     Some((events, silent))
 }

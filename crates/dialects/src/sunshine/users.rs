@@ -25,15 +25,16 @@ struct Body {
 }
 
 /// `POST /users`
-pub async fn create(mut call: Call) -> Answer {
-    let new = call
-        .read(|body, errors| {
-            let external_id = external_id(body, errors, "externalId");
-            let fields = Fields::read(body, errors, false);
-            Some(fields.record_new(external_id?))
-        })
+pub async fn create(call: Call) -> Answer {
+    let new = call.read(|body, errors| {
+        let external_id = external_id(body, errors, "externalId");
+        let fields = Fields::read(body, errors, false);
+        Some(fields.record_new(external_id?))
+    })?;
+    let record = call
+        .domain
+        .record_create(&call.context, DIALECT, new)
         .await?;
-    let record = call.domain.record_create(&call.context, DIALECT, new).await?;
     Ok(created(&Body {
         user: map::user(call.workspace(), &record),
     }))
@@ -49,10 +50,8 @@ pub async fn get(call: Call) -> Answer {
 }
 
 /// `PATCH /users/{userIdOrExternalId}`: what is absent stays, null clears.
-pub async fn update(mut call: Call) -> Answer {
-    let fields = call
-        .read(|body, errors| Some(Fields::read(body, errors, true)))
-        .await?;
+pub async fn update(call: Call) -> Answer {
+    let fields = call.read(|body, errors| Some(Fields::read(body, errors, true)))?;
     let mut held = Map::new();
     if fields.metadata.is_some() {
         let ask = |user| call.domain.record_get(call.caller(), DIALECT, user);
@@ -109,7 +108,11 @@ pub fn named(workspace: i64, body: &Object<'_>, errors: &mut Errors) -> Option<R
             None
         }
         (true, true) => {
-            body.wrong(errors, "userId", "and userExternalId must not both be given");
+            body.wrong(
+                errors,
+                "userId",
+                "and userExternalId must not both be given",
+            );
             None
         }
     }

@@ -76,6 +76,11 @@ pub const KEYS: &[Key] = &[
         "requests a minute of one credential in the Thrive dialect, or off",
     ),
     key(
+        "rate_limit.sunshine",
+        "off",
+        "requests a minute of one key in the Sunshine Conversations dialect, or off",
+    ),
+    key(
         "rate_limit.native",
         "6000/min",
         "requests a minute of one credential in the native API, or off",

@@ -213,7 +213,7 @@ fn people_read_what_they_can_paste() {
     let text = wait_for("the text", || {
         process
             .stdout
-            .line(|line| line.contains("\"target\": {\"conversationId\""))
+            .line(|line| line.contains("throng outbox confirm ID"))
             .map(|_| process.stdout.text())
     });
     for expected in [
@@ -225,7 +225,7 @@ fn people_read_what_they_can_paste() {
         "Authorization: Apikey thr_",
         "curl -u throng_000000001:thr_",
         "curl -u app_000000010100000000000",
-        "throng outbox confirm ID",
+        "\"target\": {\"conversationId\": \"",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
