@@ -83,6 +83,12 @@ pub type OutboundFuture<'a> =
 /// Sends requests to other servers.
 pub trait Outbound: fmt::Debug + Send + Sync {
     fn send(&self, request: OutboundRequest) -> OutboundFuture<'_>;
+
+    /// Whether a request to this URL would be refused whatever its host's name resolves to. That it would not be says
+    /// little: a name is judged when something is sent.
+    fn refuses(&self, _url: &str) -> bool {
+        false
+    }
 }
 
 /// Refuses every request: for a domain that reaches nobody, as most tests'.
