@@ -334,11 +334,7 @@ impl Domain {
     /// The integration of a hook. *Not found* where there is none of this kind with this token.
     pub async fn hook(&self, kind: IntegrationKind, token: &str) -> Result<Hook> {
         const NONE: Error = Error::NotFound("integration");
-        if !secret::well_formed(token) {
-            return Err(NONE);
-        }
-        let hash = secret::hash(token);
-        let found = store::integration_by_hook(self.store(), hash).await?;
+        let found = store::integration_by_hook(self.store(), integration::hook_hash(token)).await?;
         let (workspace, id) = found.ok_or(NONE)?;
         let row = self
             .store()
