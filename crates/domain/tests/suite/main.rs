@@ -3,6 +3,7 @@
 mod accounts;
 mod identity;
 mod keeping;
+mod linking;
 mod lost_commit;
 mod model;
 mod outbox;
