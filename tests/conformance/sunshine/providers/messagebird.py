@@ -35,7 +35,7 @@ class MessageBird(StandIn):
         super().__init__()
 
     def account(self) -> Account:
-        key, signing_key = unique("live_"), unique("sign")
+        key, signing_key = unique("live_"), unique("sign") + unique()
         self.keys.add(key)
         number = fictitious_number(self.next_number()).removeprefix("+")
         return Account({"type": "messagebird", "accessKey": key, "signingKey": signing_key, "originator": number}, {}, (key, signing_key))

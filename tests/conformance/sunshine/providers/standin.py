@@ -302,7 +302,5 @@ def unique(prefix: str = "") -> str:
 
 
 def fictitious_number(number: int) -> str:
-    """A mobile number of a range that is given to nobody (Ofcom: +44 7700 900000 to 900999 are too few, so longer ones)."""
-    return f"+44770090{number % 100_000:05d}"
-
-
+    """A mobile number of the United Kingdom, in and around the range that is given to nobody."""
+    return f"+4477009{number % 100_000:05d}"
