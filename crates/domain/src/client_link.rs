@@ -9,7 +9,7 @@ use store::{ClientRow, RecordRow, Sealer, Sql, Tx, Verdict};
 use crate::{
     caller::{Caller, Context},
     channel::{Channel, ChannelError},
-    client::{self, ClientReason, ClientStatus},
+    client::{self, ClientReason, ClientStatus, Confirmation},
     conversation,
     error::{Error, Result},
     event::{self, EventKind, PersonEvent},
@@ -138,7 +138,7 @@ pub(crate) fn heard_from(tx: &mut Tx<'_, '_>, row: &ClientRow) -> Result<()> {
     into_conversation(tx, row, true)
 }
 
-/// Makes a client active. Another one of the address is taken over; keys of the address that nobody holds become the
+/// Makes a client active. Another one of the address is taken over, and older ones that only waited to be written to; keys of the address that nobody holds become the
 /// person's.
 pub(crate) fn activate(
     tx: &mut Tx<'_, '_>,
@@ -153,7 +153,12 @@ pub(crate) fn activate(
                 ClientStatus::of(&other)?,
                 ClientStatus::Active | ClientStatus::Blocked
             );
-            if linked && other.id != row.id {
+            // Whoever was waited for before is not who the address turned out to be: what they go on to write would else
+            // hand it back.
+            let beaten = ClientStatus::of(&other)? == ClientStatus::Pending
+                && other.confirmation.as_deref() == Some(Confirmation::UserActivity.as_str())
+                && other.id < row.id;
+            if (linked || beaten) && other.id != row.id {
                 let owner = record_of(tx, &other)?;
                 remove(tx, sealer, &owner, &other, ClientReason::Theft, None)?;
             }

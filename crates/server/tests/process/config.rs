@@ -169,3 +169,51 @@ fn a_mail_server_is_checked_and_its_password_never_printed() {
         assert!(refused.stderr.contains(reason), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn providers_of_channels_are_where_the_operator_says() {
+    let shown = printed(&[], &[]);
+    for (key, usual) in [
+        ("channels.mailgun_url", "https://api.mailgun.net"),
+        ("channels.twilio_url", "https://api.twilio.com"),
+        ("channels.messagebird_url", "https://rest.messagebird.com"),
+        ("channels.whatsapp_url", "https://graph.facebook.com/v23.0"),
+        ("channels.pending_days", "7"),
+    ] {
+        assert_eq!(values(&shown)[key]["value"], usual);
+    }
+    for right in [
+        "channels.mailgun_url=https://api.eu.mailgun.net/",
+        "channels.twilio_url=http://127.0.0.1:4010/twilio",
+        "channels.whatsapp_url=http://[::1]:4010",
+        "channels.pending_days=1",
+        "channels.pending_days=90",
+    ] {
+        let taken = printed(&["--set", right], &[]);
+        assert_eq!(taken.code, Some(0), "{right}: {}", taken.stderr);
+    }
+    let url = "it must be a URL such as https://api.example.com";
+    let number = "it must be a number from 1 to 90";
+    for (wrong, reason) in [
+        ("channels.mailgun_url=", url),
+        ("channels.mailgun_url=api.mailgun.net", url),
+        ("channels.twilio_url=ftp://api.twilio.com", url),
+        ("channels.twilio_url=https://", url),
+        ("channels.twilio_url=https://:443", url),
+        ("channels.messagebird_url=https://a.test/?x=y", url),
+        ("channels.messagebird_url=https://a.test#x", url),
+        ("channels.whatsapp_url=https://me@a.test", url),
+        ("channels.whatsapp_url=https://a b.test", url),
+        ("channels.pending_days=0", number),
+        ("channels.pending_days=91", number),
+        ("channels.pending_days=a week", number),
+    ] {
+        let refused = printed(&["--set", wrong], &[]);
+        assert_eq!(refused.code, Some(2), "{wrong}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains(reason),
+            "{wrong}: {}",
+            refused.stderr
+        );
+    }
+}

@@ -120,8 +120,14 @@ fn bytes(house: &House) -> Vec<u8> {
     match &house.url {
         store::DatabaseUrl::Sqlite { .. } => {
             let entries = std::fs::read_dir(house.path()).expect("a folder");
-            let files = entries.map(|entry| std::fs::read(entry.expect("an entry").path()));
-            files.flat_map(|file| file.expect("reads")).collect()
+            let paths = entries.map(|entry| entry.expect("an entry").path());
+            let mut paths: Vec<_> = paths.collect();
+            // The log goes, once everything in it is in the file: the file is read last.
+            paths.sort_by_key(|path| std::cmp::Reverse(path.as_os_str().len()));
+            let files = paths
+                .into_iter()
+                .filter_map(|path| std::fs::read(path).ok());
+            files.flatten().collect()
         }
         store::DatabaseUrl::Postgres(url) => tokio::task::block_in_place(|| rows(url)),
     }
