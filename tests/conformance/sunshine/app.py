@@ -161,7 +161,7 @@ def app_create(server: Throng) -> App:
 
 def account_key(app: App, **fields: Any) -> App:
     """The same app with a key of its account."""
-    made = native.call(app.server, "POST", "/credentials", {"dialect": "sunshine", "name": "Account", "scopes": "admin channels integrations people:read people:write webhooks", **fields})
+    made = native.call(app.server, "POST", "/credentials", {"dialect": "sunshine", "name": "Account", "scopes": ["admin", "channels", "integrations", "people:read", "people:write", "webhooks"], **fields})
     return app.with_key(f"act_{made['client_id']}", made["secret"])
 
 

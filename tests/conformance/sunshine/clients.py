@@ -240,8 +240,6 @@ class Client:
         if operation == "create_conversation" and "participants" in body:
             participants = [wrapped("ParticipantSubSchema", from_dict(next(kind for key, kind in PARTICIPANTS.items() if key in one), one)) for one in body["participants"]]
             return {"$model": name, "init": {**body, "participants": participants}}
-        if operation == "join_conversation":
-            return wrapped(name, from_dict(next(kind for key, kind in PARTICIPANTS.items() if key in body), body))
         if operation == "post_message" and "destination" in body:
             destination = wrapped("Destination", from_dict(DESTINATIONS[next(iter(body["destination"]))], body["destination"]))
             author, content = from_dict("Author", body["author"]), from_dict("Content", body["content"])
