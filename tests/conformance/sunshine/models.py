@@ -29,6 +29,10 @@ CLASSES = {
 }
 
 
+# Members of an author that every message of the API has, and the class of a webhook's does not.
+BESIDE = tuple(f".payload.message.author.{name}" for name in ("userExternalId", "displayName", "avatarUrl"))
+
+
 @cache
 def vendor() -> ModuleType:
     """The package itself, in this process: nothing here imports the other version."""
@@ -48,7 +52,7 @@ def event(body: dict[str, Any]) -> dict[str, Any]:
     if body["type"] in CLASSES:
         kind = getattr(vendor(), CLASSES[body["type"]])
         read = kind.from_dict(body)
-        missing = list(lost(body, read.to_dict()))
+        missing = [path for path in lost(body, read.to_dict()) if path not in BESIDE]
         assert not missing, f"{CLASSES[body['type']]} does not know {missing}: {body}"
     else:
         assert body["type"] == "user:delete", body["type"]
