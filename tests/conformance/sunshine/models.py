@@ -29,8 +29,13 @@ CLASSES = {
 }
 
 
-# Members of an author that every message of the API has, and the class of a webhook's does not.
-BESIDE = tuple(f".payload.message.author.{name}" for name in ("userExternalId", "displayName", "avatarUrl"))
+# What the vendor's own bodies have and the classes do not know: members that an author has in the rest of its API, and the
+# rest of a user for whoever asks for it (includeFullUser).
+BESIDE = tuple(f".payload.{what}.author.{name}" for what in ("message", "activity") for name in ("userExternalId", "displayName", "avatarUrl")) + (
+    ".payload.user.profile",
+    ".payload.user.metadata",
+    ".payload.user.signedUpAt",
+)
 
 
 @cache
