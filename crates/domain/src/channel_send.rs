@@ -428,9 +428,9 @@ impl Domain {
     pub async fn channel_finish(&self, claim: &ChannelClaim, outcome: SendOutcome) -> Result<bool> {
         let (item, parcel) = (claim.claim.clone(), claim.parcel.clone());
         let workspace = item.workspace;
+        // A provider's code is as much its own words as the text is.
         let kept = |error: &ChannelError| {
-            let text = kept_error(&error.text, &parcel.to);
-            format!("{}: {text}", error.code)
+            kept_error(&format!("{}: {}", error.code, error.text), &parcel.to)
         };
         let end = match &outcome {
             SendOutcome::Accepted { .. } | SendOutcome::Kept => OutboxEnd::Sent,

@@ -17,7 +17,7 @@ use crate::{
     event::EventKind,
     identifier::{Batch, Kind},
     integration::IntegrationKind,
-    limits,
+    limits, message,
     record::{self, RecordRef},
     service::Domain,
 };
@@ -366,7 +366,8 @@ impl Domain {
             let text = "Nobody is linked through an integration of this type.";
             Error::invalid("kind", "no_channel", text)
         })?;
-        if let Some((_, content)) = &new.message {
+        if let Some((persona, content)) = &new.message {
+            message::check_persona(persona)?;
             content.check(Some(channel))?;
         }
         let workspace = context.caller.workspace;

@@ -9,12 +9,13 @@ use store::{ClientRow, RecordRow, Sealer, Sql, Tx, Verdict};
 use crate::{
     caller::{Caller, Context},
     channel::{Channel, ChannelError},
-    client::{self, ClientReason, ClientStatus},
+    client::{self, ClientReason, ClientStatus, Confirmation},
     conversation,
     error::{Error, Result},
     event::{self, EventKind, PersonEvent},
     identifier::Batch,
     limits,
+    outbox::OutboxKind,
     record::{self, attach, one},
     service::Domain,
 };
@@ -138,7 +139,7 @@ pub(crate) fn heard_from(tx: &mut Tx<'_, '_>, row: &ClientRow) -> Result<()> {
     into_conversation(tx, row, true)
 }
 
-/// Makes a client active. Another one of the address is taken over; keys of the address that nobody holds become the
+/// Makes a client active. Another one of the address is taken over, and older ones that only waited to be written to; keys of the address that nobody holds become the
 /// person's.
 pub(crate) fn activate(
     tx: &mut Tx<'_, '_>,
@@ -153,7 +154,12 @@ pub(crate) fn activate(
                 ClientStatus::of(&other)?,
                 ClientStatus::Active | ClientStatus::Blocked
             );
-            if linked && other.id != row.id {
+            // Whoever was waited for before is not who the address turned out to be: what they go on to write would else
+            // hand it back.
+            let beaten = ClientStatus::of(&other)? == ClientStatus::Pending
+                && other.confirmation.as_deref() == Some(Confirmation::UserActivity.as_str())
+                && other.id < row.id;
+            if (linked || beaten) && other.id != row.id {
                 let owner = record_of(tx, &other)?;
                 remove(tx, sealer, &owner, &other, ClientReason::Theft, None)?;
             }
@@ -289,14 +295,17 @@ pub(crate) fn integration_gone(
 }
 
 impl Domain {
-    /// Removes pending clients whose time has passed, and forgets what providers told long ago; called now and then. True
-    /// where more may be left.
+    /// Removes pending clients whose time has passed, and forgets what providers told and what was given up long ago; called
+    /// now and then. True where more may be left.
     pub async fn client_sweep(&self, workspace: i64) -> Result<bool> {
         let context = Context::new(Caller::server(workspace), "sweep");
         let sealer = self.store().sealer().clone();
         self.command(&context, "client_sweep", 1, move |tx| {
             let now = tx.meta().time;
             store::inbound_sweep(tx, now - limits::INBOUND_KEPT_MS)?;
+            // What was given up holds addresses and words.
+            let kind = OutboxKind::Channel.as_str();
+            store::outbox_sweep_dead(tx, kind, now - limits::SENT_KEPT_MS)?;
             let limit = limits::CLIENTS_SWEPT_MAX;
             let expired = store::clients_expired(tx, now, limit as i64)?;
             for row in &expired {

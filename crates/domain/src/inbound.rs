@@ -175,6 +175,30 @@ struct Telling {
     key: Vec<u8>,
 }
 
+/// What a message says to a client that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+    /// Whatever it says, it was waited for.
+    Wrote,
+}
+
+impl Answer {
+    fn of(row: &ClientRow, word: Option<Word>, is_blocked: bool) -> Option<Answer> {
+        if row.status != ClientStatus::Pending.as_str() {
+            return None;
+        }
+        let is = |how: Confirmation| row.confirmation.as_deref() == Some(how.as_str());
+        match word {
+            Some(Word::Yes) if is(Confirmation::Prompt) => Some(Answer::Yes),
+            Some(Word::No) if is(Confirmation::Prompt) => Some(Answer::No),
+            _ if is(Confirmation::UserActivity) && !is_blocked => Some(Answer::Wrote),
+            _ => None,
+        }
+    }
+}
+
 /// Somebody wrote from an address.
 fn wrote(
     tx: &mut Tx<'_, '_>,
@@ -184,39 +208,35 @@ fn wrote(
 ) -> Result<()> {
     let word = Word::of(content);
     let (integration, key) = (telling.integration, telling.key.as_slice());
-    match word {
-        Some(Word::Stop) => return block(tx, sealer, integration, key),
-        Some(Word::Start) if unblock(tx, sealer, integration, key)? => return Ok(()),
-        // Whoever is asked and says yes wants to be reached.
-        Some(Word::Yes) | None | Some(Word::Start | Word::No) => {}
+    if word == Some(Word::Stop) {
+        return block(tx, sealer, integration, key);
     }
+    let started = word == Some(Word::Start) && unblock(tx, sealer, integration, key)?;
+    let is_blocked = store::channel_blocked(tx, integration, key)?;
     let there = store::clients_at(tx, integration, key, limits::ADDRESS_CLIENTS_MAX as i64)?;
-    let pending = there
+    // Of those that wait, the newest that this answers.
+    let answered = there
         .iter()
-        .find(|row| row.status == ClientStatus::Pending.as_str());
-    if let Some(row) = pending {
-        match (row.confirmation.as_deref(), word) {
-            (Some(how), Some(Word::Yes)) if how == Confirmation::Prompt.as_str() => {
-                unblock(tx, sealer, integration, key)?;
-                let mut row = row.clone();
-                seen(tx, sealer, &mut row, name, raw)?;
-                return activate(tx, sealer, &mut row, &telling.batch);
-            }
-            (Some(how), Some(Word::No)) if how == Confirmation::Prompt.as_str() => {
-                let record = record_of(tx, row)?;
-                return remove(tx, sealer, &record, row, ClientReason::Cancelled, None);
-            }
-            (Some(how), _)
-                if how == Confirmation::UserActivity.as_str()
-                    && !store::channel_blocked(tx, integration, key)? =>
-            {
-                let mut row = row.clone();
-                seen(tx, sealer, &mut row, name, raw)?;
-                activate(tx, sealer, &mut row, &telling.batch)?;
-                return say(tx, sealer, &row, content);
-            }
-            _ => {}
+        .find_map(|row| Some((row, Answer::of(row, word, is_blocked)?)));
+    if let Some((row, answer)) = answered {
+        let mut row = row.clone();
+        if answer == Answer::No {
+            let record = record_of(tx, &row)?;
+            return remove(tx, sealer, &record, &row, ClientReason::Cancelled, None);
         }
+        if answer == Answer::Yes {
+            // Whoever is asked and says yes wants to be reached.
+            unblock(tx, sealer, integration, key)?;
+        }
+        seen(tx, sealer, &mut row, name, raw)?;
+        activate(tx, sealer, &mut row, &telling.batch)?;
+        if answer == Answer::Wrote && !started {
+            say(tx, sealer, &row, content)?;
+        }
+        return Ok(());
+    }
+    if started {
+        return Ok(());
     }
     let active = there
         .into_iter()
@@ -278,7 +298,7 @@ fn say(tx: &mut Tx<'_, '_>, sealer: &Sealer, row: &ClientRow, content: &Content)
     .map(drop)
 }
 
-/// What was sent did not arrive: what was linked by it is not.
+/// What was sent did not arrive: what was linked by it is not. Whoever confirmed it themselves is there.
 fn failed(
     tx: &mut Tx<'_, '_>,
     sealer: &Sealer,
@@ -303,11 +323,13 @@ fn failed(
     if let Some(sending) = parcel.message {
         return tell_message(tx, sealer, &row, sending, Some(error.clone()));
     }
-    let linked = matches!(
-        ClientStatus::of(&row)?,
-        ClientStatus::Pending | ClientStatus::Active
-    );
-    if linked {
+    let by_sending = row.confirmation.as_deref() == Some(Confirmation::Immediate.as_str());
+    let linked_by_it = match ClientStatus::of(&row)? {
+        ClientStatus::Pending => true,
+        ClientStatus::Active => by_sending,
+        ClientStatus::Blocked | ClientStatus::Inactive => false,
+    };
+    if linked_by_it {
         let record = record_of(tx, &row)?;
         let error = Some(error.clone());
         remove(tx, sealer, &record, &row, ClientReason::Failed, error)?;

@@ -143,7 +143,8 @@ pub(crate) fn get(
     row.map(|row| of_row(sql, sealer, row)).transpose()
 }
 
-fn check_persona(persona: &Persona) -> Result<()> {
+/// Fails where a name or picture is too long or malformed.
+pub(crate) fn check_persona(persona: &Persona) -> Result<()> {
     let (name, avatar) = (persona.display_name.clone(), persona.avatar_url.clone());
     texts::optional("display_name", name, limits::NAME_CHARS_MAX)?;
     texts::optional("avatar_url", avatar, limits::ICON_URL_CHARS_MAX)?;
