@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What scripts/test, scripts/conformance and scripts/bench share: the repository's root, installing what is missing,
-# the Python environment, the identity provider's packages, a throw-away PostgreSQL, and the runs of the vendors' clients.
+# the Python environment, the identity provider's packages, a vendor's clients that the environment cannot hold, a throw-away
+# PostgreSQL, and the runs of the vendors' clients.
 #
 # Sourced, never run. The caller has set -euo pipefail. Nothing here reads standard input.
 
@@ -90,6 +91,31 @@ need_oidc() {
     printf '%s\n' "$want" >"$folder/lock.sha256"
   ) 9>"$TARGET/oidc.lock"
   export THRONG_TEST_OIDC=$folder
+}
+
+# The Sunshine Conversations clients, unmodified: two of one package name for Python, and the one for JavaScript as its lock
+# file names its packages. Each has a folder of its own, which outlives a run; exports THRONG_TEST_SUNSHINE.
+need_sunshine() {
+  need_venv
+  need_node
+  local want version from=$CONFORMANCE/sunshine/clients folder=$TARGET/conformance/sunshine
+  local versions=(9.15.0 17.0.1)
+  mkdir -p "$folder/node"
+  want=$(cat "$from/package-lock.json" "$VENV/requirements.sha256" <(node --version) <(printf '%s\n' "${versions[@]}") | sha256sum | cut -d' ' -f1)
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    cp "$from"/package.json "$from"/package-lock.json "$from"/driver.mjs "$folder/node/"
+    [ -f "$folder/lock.sha256" ] && [ "$(<"$folder/lock.sha256")" = "$want" ] && exit 0
+    say "installing the Sunshine Conversations clients into $folder"
+    rm -rf "$folder/lock.sha256" "$folder"/python-*
+    for version in "${versions[@]}"; do
+      # What they need, requirements.txt has.
+      "$PYTHON" -m pip install --quiet --no-input --disable-pip-version-check --no-deps --target "$folder/python-$version" "sunshine-conversations-client==$version" </dev/null >&2
+    done
+    (cd "$folder/node" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null >&2)
+    printf '%s\n' "$want" >"$folder/lock.sha256"
+  ) 9>"$TARGET/sunshine.lock"
+  export THRONG_TEST_SUNSHINE=$folder
 }
 
 # free_port : prints a TCP port of 127.0.0.1 that nobody listens on now.

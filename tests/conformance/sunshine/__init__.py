@@ -1,0 +1,1 @@
+"""The vendor's own three clients, unmodified, against a server."""
