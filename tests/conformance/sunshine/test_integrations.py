@@ -51,7 +51,7 @@ def test_each_type(client: Client, app: App, kind: str) -> None:
             assert shown[field] == value, field
     assert made["id"] in {it["id"] for it in listed.data["integrations"]}
     # Version 9 cannot read an integration without a deployment, whether it has one or not.
-    assert "" not in {value for field, value in shown.items() if field != "deploymentId"}
+    assert "" not in [value for field, value in shown.items() if field != "deploymentId"]
     if kind == "custom":
         # JavaScript's class leaves out what only some types have.
         (webhook,) = (got.json if client.name == NODE else got.data)["integration"]["webhooks"]
