@@ -202,8 +202,8 @@ fn plain(text: String) -> Content {
 pub(crate) fn queue(tx: &mut Tx<'_, '_>, sealer: &Sealer, parcel: &Parcel) -> Result<()> {
     let (workspace, id) = (tx.workspace(), tx.next_id());
     let sealed = parcel.seal(sealer, workspace, id)?;
-    let kind = OutboxKind::Channel.as_str();
-    Ok(store::outbox_insert(tx, id, kind, &sealed)?)
+    let target = (OutboxKind::Channel.as_str(), parcel.integration);
+    Ok(store::outbox_insert(tx, id, target, &sealed)?)
 }
 
 /// Queues a message of the organisation for a linked client. One of `sdk` fetches its messages itself.

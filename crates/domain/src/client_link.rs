@@ -15,6 +15,7 @@ use crate::{
     event::{self, EventKind, PersonEvent},
     identifier::Batch,
     limits,
+    outbox::OutboxKind,
     record::{self, attach, one},
     service::Domain,
 };
@@ -294,14 +295,17 @@ pub(crate) fn integration_gone(
 }
 
 impl Domain {
-    /// Removes pending clients whose time has passed, and forgets what providers told long ago; called now and then. True
-    /// where more may be left.
+    /// Removes pending clients whose time has passed, and forgets what providers told and what was given up long ago; called
+    /// now and then. True where more may be left.
     pub async fn client_sweep(&self, workspace: i64) -> Result<bool> {
         let context = Context::new(Caller::server(workspace), "sweep");
         let sealer = self.store().sealer().clone();
         self.command(&context, "client_sweep", 1, move |tx| {
             let now = tx.meta().time;
             store::inbound_sweep(tx, now - limits::INBOUND_KEPT_MS)?;
+            // What was given up holds addresses and words.
+            let kind = OutboxKind::Channel.as_str();
+            store::outbox_sweep_dead(tx, kind, now - limits::SENT_KEPT_MS)?;
             let limit = limits::CLIENTS_SWEPT_MAX;
             let expired = store::clients_expired(tx, now, limit as i64)?;
             for row in &expired {

@@ -150,7 +150,7 @@ pub fn mail_queue(
     };
     let plain = serde_json::to_vec(&letter).map_err(Error::internal)?;
     let sealed = sealer.seal(&seal_context(workspace, id), &plain)?;
-    store::outbox_insert(tx, id, OutboxKind::Mail.as_str(), &sealed)?;
+    store::outbox_insert(tx, id, (OutboxKind::Mail.as_str(), 0), &sealed)?;
     Ok(id)
 }
 
@@ -358,10 +358,20 @@ impl Domain {
 
     /// Claims at most `limit` items of a kind that are due, of every workspace.
     pub(crate) async fn claims(&self, kind: OutboxKind, limit: usize) -> Result<Vec<OutboxClaim>> {
+        self.claims_beside(kind, limit, &[]).await
+    }
+
+    /// The same, but none of these targets, each of a workspace; at most four.
+    pub(crate) async fn claims_beside(
+        &self,
+        kind: OutboxKind,
+        limit: usize,
+        beside: &[(i64, i64)],
+    ) -> Result<Vec<OutboxClaim>> {
         let now = self.now_ms();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let (kind, lease_until) = (kind.as_str(), now + limits::LEASE_MS);
-        Ok(store::outbox_claim(self.store(), kind, now, lease_until, limit).await?)
+        let (what, lease_until) = ((kind.as_str(), limit), now + limits::LEASE_MS);
+        Ok(store::outbox_claim(self.store(), what, now, lease_until, beside).await?)
     }
 
     /// What a claimed item turned out to be; where it can never leave, it is given up, and there is nothing.

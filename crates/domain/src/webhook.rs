@@ -182,7 +182,7 @@ impl Listener {
         Ok(store::outbox_insert(
             tx,
             id,
-            OutboxKind::Webhook.as_str(),
+            (OutboxKind::Webhook.as_str(), self.id),
             &payload,
         )?)
     }
@@ -430,8 +430,18 @@ impl Domain {
 
     /// Claims at most `limit` deliveries that are due, of every workspace. For the server's worker.
     pub async fn webhook_claim(&self, limit: usize) -> Result<Vec<WebhookClaim>> {
+        self.webhook_claim_beside(limit, &[]).await
+    }
+
+    /// The same, but none for these webhooks, each of a workspace, of which at most four are looked at.
+    pub async fn webhook_claim_beside(
+        &self,
+        limit: usize,
+        beside: &[(i64, i64)],
+    ) -> Result<Vec<WebhookClaim>> {
         let mut deliveries = Vec::new();
-        for claim in self.claims(OutboxKind::Webhook, limit).await? {
+        let kind = OutboxKind::Webhook;
+        for claim in self.claims_beside(kind, limit, beside).await? {
             let read = self.notice_rows(&claim).await;
             // The lease runs out, and it is tried again.
             let (workspace, item) = (claim.workspace, claim.id);

@@ -37,6 +37,7 @@ Examples:
   throng audience create Newsletter --structure 1
   throng audience import 3 people.csv --kind email --errors wrong.csv
   throng audience tree
+  throng channel set 4 --from whatsapp.toml
   throng account create --email ann@example.org --role admin
   throng key create --account ann@example.org --label report --dialect native
 

@@ -195,8 +195,8 @@ impl Sunshine {
         let integration = self.integrations.get(whatsapp).map_or("", String::as_str);
         format!(
             r#"
-Sunshine Conversations API ({url}/sunshine, app {app_id}): link a phone number, find what asks for its confirmation, play
-the person's answer:
+Sunshine Conversations API ({url}/sunshine): link a phone number, find what asks for its confirmation,
+play the person's answer:
 
   curl -u {key_id}:{secret} -H "Content-Type: application/json" \
     {url}/sunshine/v2/apps/{app_id}/users/{user_id}/clients -d '{{

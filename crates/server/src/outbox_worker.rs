@@ -6,7 +6,11 @@
 
 mod channel;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use domain::{Domain, MailClaim, OutboxKind, SendError, WebhookClaim};
 use tokio::{
@@ -25,6 +29,9 @@ use crate::{deliverer::deliver, mailer::Mailer};
 const MAILS_MAX: usize = 8;
 /// Deliveries to webhooks under way at once.
 const DELIVERIES_MAX: usize = 16;
+/// Deliveries that are claimed at once, and of which a webhook that has so many under way gets no more: it may hold a few
+/// more places than these, and never all of them.
+const DELIVERIES_EACH: usize = DELIVERIES_MAX / 4;
 /// Messages on channels under way at once.
 const MESSAGES_MAX: usize = 128;
 /// So many places are filled by one claim, which is a transaction, where there is enough to send.
@@ -33,6 +40,8 @@ const MESSAGES_CLAIMED_MIN: usize = MESSAGES_MAX / 2;
 const ROOM_TIME_MAX: Duration = Duration::from_millis(20);
 /// The outbox is looked at this often, since another process may have queued something.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// The wait while something may be due that is held back.
+const HELD_PAUSE: Duration = Duration::from_millis(200);
 /// The wait after the database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long stopping waits for what is under way; of those that take longer the lease runs out, and another try follows.
@@ -58,7 +67,7 @@ impl OutboxWorker {
             carrier,
         };
         let mails = mailer.map(|mailer| lane(Carrier::Mail(mailer)));
-        let deliveries = lane(Carrier::Webhook);
+        let deliveries = lane(Carrier::Webhook(Receivers::default()));
         let messages = lane(Carrier::Channel(Arc::new(Channels::new(channels))));
         let task = tokio::spawn(async move {
             let mails = async {
@@ -87,7 +96,7 @@ impl OutboxWorker {
 /// What carries the items of a kind.
 enum Carrier {
     Mail(Mailer),
-    Webhook,
+    Webhook(Receivers),
     Channel(Arc<Channels>),
 }
 
@@ -115,7 +124,7 @@ impl Lane {
     fn kind(&self) -> OutboxKind {
         match self.carrier {
             Carrier::Mail(_) => OutboxKind::Mail,
-            Carrier::Webhook => OutboxKind::Webhook,
+            Carrier::Webhook(_) => OutboxKind::Webhook,
             Carrier::Channel(_) => OutboxKind::Channel,
         }
     }
@@ -124,7 +133,7 @@ impl Lane {
     fn places(&self) -> (usize, usize) {
         match self.carrier {
             Carrier::Mail(_) => (MAILS_MAX, 1),
-            Carrier::Webhook => (DELIVERIES_MAX, 1),
+            Carrier::Webhook(_) => (DELIVERIES_MAX, 1),
             Carrier::Channel(_) => (MESSAGES_MAX, MESSAGES_CLAIMED_MIN),
         }
     }
@@ -177,9 +186,21 @@ impl Lane {
                     sending.spawn(send_mail(domain.clone(), mailer.clone(), mail));
                 }
             }
-            Carrier::Webhook => {
-                for delivery in domain.webhook_claim(free).await.map_err(unread)? {
-                    sending.spawn(send_event(domain.clone(), delivery));
+            Carrier::Webhook(receivers) => {
+                let mut room = free;
+                while room > 0 {
+                    let (wanted, full) = (room.min(DELIVERIES_EACH), receivers.full());
+                    let claims = domain.webhook_claim_beside(wanted, &full);
+                    let claims = claims.await.map_err(unread)?;
+                    room = if claims.len() < wanted {
+                        0
+                    } else {
+                        room - wanted
+                    };
+                    for delivery in claims {
+                        let place = receivers.place(&delivery);
+                        sending.spawn(send_event(domain.clone(), delivery, place));
+                    }
                 }
             }
             Carrier::Channel(channels) => {
@@ -194,18 +215,33 @@ impl Lane {
 
     /// Until something may be due; false where the worker is to stop.
     async fn until_due(&self, sending: &mut Sending, stopped: &mut Stopped) -> bool {
-        let due = self.due();
+        let held = self.holds_back();
+        let due = async {
+            if held {
+                sleep(HELD_PAUSE).await;
+            } else {
+                self.due().await;
+            }
+        };
         pin!(due);
         loop {
             tokio::select! {
                 _ = stopped.changed() => return false,
                 () = &mut due => return true,
                 Some(ended) = sending.join_next(), if !sending.is_empty() => {
-                    if note(ended) == Ended::Again {
+                    if note(ended) == Ended::Again || held {
                         return true;
                     }
                 }
             }
+        }
+    }
+
+    /// Whether something that is due may be left alone for now.
+    fn holds_back(&self) -> bool {
+        match &self.carrier {
+            Carrier::Webhook(receivers) => !receivers.full().is_empty(),
+            Carrier::Mail(_) | Carrier::Channel(_) => false,
         }
     }
 
@@ -248,7 +284,53 @@ async fn send_mail(domain: Domain, mailer: Mailer, mail: MailClaim) -> Ended {
     tell(OutboxKind::Mail, item, word, noted)
 }
 
-async fn send_event(domain: Domain, mut delivery: WebhookClaim) -> Ended {
+/// How many deliveries are under way to each webhook, by workspace and id.
+#[derive(Clone, Default)]
+struct Receivers(Arc<Mutex<HashMap<(i64, i64), usize>>>);
+
+impl Receivers {
+    fn counts(&self) -> MutexGuard<'_, HashMap<(i64, i64), usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, delivery: &WebhookClaim) -> Place {
+        let webhook = (delivery.workspace(), delivery.webhook);
+        *self.counts().entry(webhook).or_default() += 1;
+        Place {
+            receivers: self.clone(),
+            webhook,
+        }
+    }
+
+    /// Those that get no more for now.
+    fn full(&self) -> Vec<(i64, i64)> {
+        let counts = self.counts();
+        let full = counts
+            .iter()
+            .filter(|(_, count)| **count >= DELIVERIES_EACH);
+        full.map(|(webhook, _)| *webhook).collect()
+    }
+}
+
+/// A delivery's place, which is free again when this is dropped, however the delivery ended.
+struct Place {
+    receivers: Receivers,
+    webhook: (i64, i64),
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.receivers.counts();
+        if let Some(count) = counts.get_mut(&self.webhook) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.webhook);
+            }
+        }
+    }
+}
+
+async fn send_event(domain: Domain, mut delivery: WebhookClaim, _place: Place) -> Ended {
     delivery.retry = dialects::delivery::retry(&delivery.dialect);
     let outcome = deliver(&domain, &delivery).await;
     let word = word(&outcome);

@@ -114,8 +114,8 @@ pub use message::{
 };
 pub use migrations::SCHEMA_VERSION;
 pub use outbox::{
-    OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due, outbox_end,
-    outbox_finish, outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
+    OUTBOX_BESIDE_MAX, OutboxClaim, OutboxEnd, OutboxItem, OutboxState, outbox_claim, outbox_due,
+    outbox_end, outbox_finish, outbox_get, outbox_insert, outbox_page, outbox_retry, outbox_sweep,
     outbox_sweep_dead,
 };
 pub use participant::{

@@ -156,7 +156,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     (
         "outbox",
         "workspace_id, id, kind, payload, state, attempts, next_attempt, lease_until, epoch, created, finished, \
-         last_error",
+         last_error, target",
         "workspace_id, id",
     ),
     (
@@ -410,6 +410,7 @@ ALTER TABLE credential ADD COLUMN integration_id {i64};
 CREATE INDEX credential_integration ON credential (workspace_id, dialect, integration_id, id);
 ALTER TABLE webhook ADD COLUMN integration_id {i64};
 ALTER TABLE webhook ADD COLUMN detail {i64} NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN target {i64} NOT NULL DEFAULT 0;
 DROP INDEX record_email;
 CREATE INDEX record_email ON record (workspace_id, source, email_key);
 CREATE TABLE integration (

@@ -84,7 +84,7 @@ pub enum OutboxEnd {
 }
 
 const INSERT: &str = "INSERT INTO outbox (workspace_id, id, kind, payload, state, attempts, next_attempt, lease_until, \
-     epoch, created, finished, last_error) VALUES ($1, $2, $3, $4, 'queued', 0, $5, 0, 0, $5, NULL, '')";
+     epoch, created, finished, last_error, target) VALUES ($1, $2, $3, $4, 'queued', 0, $5, 0, 0, $5, NULL, '', $6)";
 const GET: &str = "SELECT id, kind, payload, state, attempts, next_attempt, created, finished, last_error \
      FROM outbox WHERE workspace_id = $1 AND id = $2";
 const PAGE: &str = "SELECT id, kind, payload, state, attempts, next_attempt, created, finished, last_error \
@@ -99,6 +99,14 @@ const RETRY: &str = "UPDATE outbox SET state = 'queued', attempts = 0, finished 
 const CLAIM: &str = "UPDATE outbox SET next_attempt = $3, lease_until = $3, epoch = epoch + 1, attempts = attempts + 1 \
      WHERE state = 'queued' AND next_attempt <= $2 AND (workspace_id, id) IN (SELECT workspace_id, id FROM outbox \
      WHERE state = 'queued' AND kind = $1 AND next_attempt <= $2 ORDER BY next_attempt LIMIT $4) \
+     RETURNING workspace_id, id, epoch, payload, attempts, created";
+/// The same, of other targets than these four.
+const CLAIM_BESIDE: &str = "UPDATE outbox SET next_attempt = $3, lease_until = $3, epoch = epoch + 1, \
+     attempts = attempts + 1 WHERE state = 'queued' AND next_attempt <= $2 AND (workspace_id, id) IN \
+     (SELECT workspace_id, id FROM outbox WHERE state = 'queued' AND kind = $1 AND next_attempt <= $2 \
+     AND NOT (workspace_id = $5 AND target = $6) AND NOT (workspace_id = $7 AND target = $8) \
+     AND NOT (workspace_id = $9 AND target = $10) AND NOT (workspace_id = $11 AND target = $12) \
+     ORDER BY next_attempt LIMIT $4) \
      RETURNING workspace_id, id, epoch, payload, attempts, created";
 const SENT: &str = "UPDATE outbox SET state = 'sent', payload = $5, lease_until = 0, finished = $4, last_error = '' \
      WHERE workspace_id = $1 AND id = $2 AND epoch = $3 AND state = 'queued' RETURNING id";
@@ -128,6 +136,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PAGE_OF_STATE,
     RETRY,
     CLAIM,
+    CLAIM_BESIDE,
     SENT,
     AGAIN,
     DEAD,
@@ -150,11 +159,12 @@ fn of(mut row: Row) -> Result<OutboxItem, Error> {
     })
 }
 
-/// Queues an item, due at the command's own time. The caller draws the id, since it belongs into the seal's context.
+/// Queues an item for a target (of a delivery, the webhook; 0 where a kind has none), due at the command's own time. The
+/// caller draws the id, since it belongs into the seal's context.
 pub fn outbox_insert(
     tx: &mut Tx<'_, '_>,
     id: i64,
-    kind: &str,
+    (kind, target): (&str, i64),
     payload: &[u8],
 ) -> Result<(), Error> {
     let params = [
@@ -163,6 +173,7 @@ pub fn outbox_insert(
         kind.into(),
         payload.into(),
         tx.meta().time.into(),
+        target.into(),
     ];
     tx.query(INSERT, &params)?;
     tx.queued = true;
@@ -205,20 +216,35 @@ pub fn outbox_retry(tx: &mut Tx<'_, '_>, id: i64) -> Result<bool, Error> {
     Ok(found)
 }
 
-/// Claims at most `limit` items of a kind that are due, of every workspace, the longest due first, until `lease_until`.
-/// Two processes never hold a claim on one item with the same epoch.
+/// Targets that one claim can leave alone.
+pub const OUTBOX_BESIDE_MAX: usize = 4;
+
+/// Claims at most `limit` items of a kind that are due, of every workspace, the longest due first, until `lease_until`, and
+/// none of these targets (workspace and id; as many as [`OUTBOX_BESIDE_MAX`]). Two processes never hold a claim on one item
+/// with the same epoch.
 pub async fn outbox_claim(
     store: &Store,
-    kind: &'static str,
+    (kind, limit): (&'static str, i64),
     now: i64,
     lease_until: i64,
-    limit: i64,
+    beside: &[(i64, i64)],
 ) -> Result<Vec<OutboxClaim>, Error> {
+    let mut others = [(0, 0); OUTBOX_BESIDE_MAX];
+    others
+        .iter_mut()
+        .zip(beside)
+        .for_each(|(place, target)| *place = *target);
+    let any = !beside.is_empty();
     let (claims, claimed) = oneshot::channel();
     store
         .exclusive(move |connection| {
-            let params = [kind.into(), now.into(), lease_until.into(), limit.into()];
-            let rows = connection.query(CLAIM, &params)?;
+            let mut params: Vec<Param<'_>> =
+                vec![kind.into(), now.into(), lease_until.into(), limit.into()];
+            for (workspace, id) in others.iter().filter(|_| any) {
+                params.extend([Param::from(*workspace), Param::from(*id)]);
+            }
+            let claim = if any { CLAIM_BESIDE } else { CLAIM };
+            let rows = connection.query(claim, &params)?;
             let found = rows.into_iter().map(|mut row| {
                 Ok(OutboxClaim {
                     workspace: row.int(0)?,

@@ -4,6 +4,7 @@ mod accounts;
 mod channels;
 mod identity;
 mod keeping;
+mod linking;
 mod lost_commit;
 mod model;
 mod outbox;

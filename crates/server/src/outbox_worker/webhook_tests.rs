@@ -468,3 +468,27 @@ async fn receivers_that_do_not_answer_hold_up_no_mail() {
     task.abort();
     drop((stop, task.await));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_does_not_answer_leaves_places_for_others() {
+    let house = hooked(Allowed::loopback()).await;
+    let (receiver, url) = Receiver::start().await;
+    house.webhook(NATIVE, &format!("{url}/stall"), None).await;
+    for name in 0..3 * DELIVERIES_MAX {
+        house.audience(&format!("List {name}")).await;
+    }
+    // What the next one wants comes after all that waits for the first.
+    house.webhook(NATIVE, &format!("{url}/ok"), None).await;
+    house.audience("Newsletter").await;
+    let OutboxWorker { stop, task } = house.courier();
+    receiver.hears("/ok", 1).await;
+    for name in 0..DELIVERIES_MAX {
+        house.audience(&format!("More {name}")).await;
+    }
+    receiver.hears("/ok", 1 + DELIVERIES_MAX).await;
+    let stalled = receiver.heard_at("/stall").len();
+    let most = 2 * DELIVERIES_EACH - 1;
+    assert!((DELIVERIES_EACH..=most).contains(&stalled), "{stalled}");
+    task.abort();
+    drop((stop, task.await));
+}

@@ -1,11 +1,18 @@
 //! Channels from the command line: providers set up from files, a confirmation in a demo, and what it does not say.
 
-use std::{fs, io::Write, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::Stdio,
+    sync::mpsc::{Receiver, Sender, channel},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Ended, Process, Server, run, wait_for};
+use crate::support::{Answer, DEADLINE, Ended, Process, Server, run, wait_for};
 
 const CANARY: &str = "s3cret-c4n4ry";
 
@@ -350,4 +357,96 @@ fn a_key_is_made_ready_to_paste() {
     assert!(key.starts_with("act_"), "{key}");
     let listed = desk.call_as(&format!("{key}:{secret}"), "GET", "/integrations", None);
     assert_eq!(listed.status, 200, "{}", listed.body);
+}
+
+/// What a receiver got: the value of `x-api-key`, and the body.
+type Told = (String, Value);
+
+/// A receiver of webhooks on a port of its own, which says yes to everything.
+fn receiver() -> (String, Receiver<Told>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/in", listener.local_addr().expect("an address"));
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            let tell = tell.clone();
+            std::thread::spawn(move || receive(stream, &tell));
+        }
+    });
+    (url, told)
+}
+
+/// The requests of one connection, until it ends.
+fn receive(stream: TcpStream, tell: &Sender<Told>) {
+    let mut answers = stream.try_clone().expect("a second handle");
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut key, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).is_ok_and(|bytes| bytes == 0) {
+                return;
+            }
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                if line.trim().is_empty() {
+                    break;
+                }
+                continue;
+            };
+            match name.to_ascii_lowercase().as_str() {
+                "x-api-key" => value.clone_into(&mut key),
+                "content-length" => length = value.parse().expect("a number"),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("the body");
+        let body = serde_json::from_slice(&body).expect("JSON");
+        let answered = answers.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        if tell.send((key, body)).is_err() || answered.is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_happened_is_told_and_told_again() {
+    let desk = Desk::open();
+    let (url, told) = receiver();
+    let body = json!({"target": url, "triggers": ["client:add", "client:update"]});
+    let made = desk.call("POST", "/integrations/me/webhooks", Some(body));
+    assert_eq!(made.status, 201, "{}", made.body);
+    let made = made.json()["webhook"].clone();
+    let next = || -> (String, String, Value) {
+        let (key, body) = told.recv_timeout(DEADLINE).expect("is told");
+        assert_eq!(key, made["secret"], "the secret comes along");
+        assert_eq!(body["app"]["id"], desk.demo("app_id"));
+        let event = body["events"][0].clone();
+        let text = |name: &str| event[name].as_str().expect("a text").to_owned();
+        (text("id"), text("type"), event["payload"].clone())
+    };
+    let (client, _) = desk.link("+1 212-555-0123", "immediate");
+    // In whatever order they come.
+    let mut first: Vec<_> = (0..3).map(|_| next()).collect();
+    first.sort_by(|one, other| one.0.cmp(&other.0));
+    let types: Vec<&str> = first.iter().map(|event| event.1.as_str()).collect();
+    assert_eq!(types, ["client:add", "client:update", "client:update"]);
+    let reasons: Vec<&Value> = first.iter().map(|event| &event.2["reason"]).collect();
+    assert_eq!(reasons, ["channelLinking", "matched", "confirmed"]);
+    assert_eq!(first[2].2["client"]["id"], client["id"]);
+    assert_eq!(first[2].2["client"]["status"], "active");
+
+    let listed = desk.value(&["webhook", "list"]);
+    assert_eq!(
+        (&listed[0]["dialect"], &listed[0]["url"]),
+        (&json!("sunshine"), &json!(url))
+    );
+    let id = listed[0]["id"].to_string();
+    let replay = ["webhook", "replay", &id, "--since", "2026-01-01T00:00:00Z"];
+    let said = desk.say(&replay);
+    assert!(said.starts_with("3 events are queued"), "{said}");
+    let mut again: Vec<_> = (0..3).map(|_| next()).collect();
+    again.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(again, first, "the same events with the same ids");
 }

@@ -32,7 +32,7 @@ fn probes_and_metrics_answer_without_a_credential() {
         "throng_unmatched_requests_total{dialect=\"criteo\"} 1",
         "throng_unmatched_requests_total{dialect=\"server\"} 1",
         "throng_request_seconds_bucket{le=\"0.001\",dialect=\"native\"",
-        "throng_people 56",
+        "throng_people 57",
         "throng_keys ",
         "throng_dictionary_bytes ",
         "throng_set_bytes ",

@@ -542,3 +542,27 @@ async fn channels_integrations_need_their_scope_and_every_structure() {
         close(domain).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_a_workspace_has_room_for_a_thousand_integrations() {
+    for house in House::each() {
+        let domain = house.open().await;
+        let id = custom(&domain).await.id;
+        close(domain).await;
+        let copies = format!(
+            "{MANY} INSERT INTO integration SELECT workspace_id, 1000000 + n, kind, display_name, fields, secrets, \
+             status, hook_token, created, updated FROM integration, many WHERE id = {id}"
+        );
+        execute(&house, &copies);
+        let domain = house.open().await;
+        let before = seq(&domain).await;
+        let full = create(&domain, of(IntegrationKind::Custom, &[])).await;
+        assert_eq!(refused(full), "integration too_many");
+        assert_eq!(seq(&domain).await, before, "nothing was stored");
+        let gone = domain.integration_delete(&program(1), id).await;
+        gone.expect("is deleted");
+        let made = create(&domain, of(IntegrationKind::Custom, &[])).await;
+        assert!(made.is_ok(), "there is room again");
+        close(domain).await;
+    }
+}

@@ -1,8 +1,8 @@
 //! Messages: what may be said, who has not read it, to which client it goes, and how it is listed and deleted.
 
 use domain::{
-    Channel, ChannelClaim, ClientNew, Confirmation, Link, MessageDestination, MessageSource,
-    SendOutcome,
+    Channel, ChannelClaim, ClientNew, Confirmation, Inbound, InboundEvent, Link,
+    MessageDestination, MessageSource, SendOutcome,
 };
 
 use super::{conversations::participants, *};
@@ -260,7 +260,9 @@ async fn channels_a_conversation_that_is_full_takes_no_more() {
         let oldest = said(&domain, &one, "the first").await;
         close(domain).await;
         // 29,999 more would take a while; it is the count that is asked.
-        fill(&house, one.id);
+        let id = one.id;
+        let full = format!("UPDATE conversation SET messages = 30000 WHERE id = {id}");
+        execute(&house, &full);
         let domain = house.open().await;
         let full = post(&domain, &one, says(business(), text("one more"))).await;
         assert_eq!(refused(full), "conflict");
@@ -273,20 +275,6 @@ async fn channels_a_conversation_that_is_full_takes_no_more() {
             .expect("is deleted");
         said(&domain, &one, "fits again").await;
         close(domain).await;
-    }
-}
-
-fn fill(house: &House, conversation: i64) {
-    let statement = format!("UPDATE conversation SET messages = 30000 WHERE id = {conversation}");
-    match &house.url {
-        store::DatabaseUrl::Sqlite { path, .. } => {
-            let connection = rusqlite::Connection::open(path).expect("opens");
-            connection.execute(&statement, []).expect("is written");
-        }
-        store::DatabaseUrl::Postgres(url) => tokio::task::block_in_place(|| {
-            let mut client = postgres::Client::connect(url, postgres::NoTls).expect("answers");
-            client.execute(&statement, &[]).expect("is written");
-        }),
     }
 }
 
@@ -393,6 +381,69 @@ async fn channels_a_message_goes_to_the_first_client_that_can_take_it() {
         let last = list(&domain, &own, first(100)).await;
         assert_eq!(words(last.last().expect("one")), "nobody hears it");
         assert_eq!(author(last.last().expect("one")), None);
+        close(domain).await;
+        verified(&house);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_what_people_write_arrives_in_their_conversation() {
+    for house in House::each() {
+        let domain = house.open().await;
+        let mail = mailgun(&domain).await;
+        let (ann, bob) = (record(&domain, "ann").await, record(&domain, "bob").await);
+        let both = group(&domain, &[&ann, &bob]).await;
+        let client = linked(&domain, (&both, &ann), &mail, "ann@example.org").await;
+        listen(&domain).await;
+        house.clock.advance(SECOND);
+        let hook = domain.hook(mail.kind, &mail.hook_token).await;
+        let hook = hook.expect("is found");
+        let wrote = |id: &str, words: &str| Inbound {
+            id: id.into(),
+            event: InboundEvent::Message {
+                from: "ann@example.org".into(),
+                name: Some("Ann".into()),
+                raw: None,
+                content: text(words),
+            },
+        };
+        // Two at once, then one of them again.
+        let events = vec![wrote("1", "first"), wrote("2", "second")];
+        domain
+            .inbound(&hook, "told", events)
+            .await
+            .expect("is taken");
+        let again = vec![wrote("2", "second")];
+        domain
+            .inbound(&hook, "again", again)
+            .await
+            .expect("is known");
+
+        let all = list(&domain, &both, first(9)).await;
+        let said: Vec<_> = all.iter().map(|one| (words(one), author(one))).collect();
+        assert_eq!(said, [("first", Some(ann.id)), ("second", Some(ann.id))]);
+        let source = MessageSource::Channel {
+            channel: Channel::Mailgun,
+            integration: Some(mail.id),
+            client,
+        };
+        assert!(all.iter().all(|one| one.source == source));
+        assert_eq!(all[0].received, START_MS + 1_000);
+        assert_eq!(unread(&domain, &both).await, [0, 2]);
+        assert_eq!(
+            now(&domain, &both).await.last_updated,
+            Some(START_MS + 1_000)
+        );
+        let told = told(&domain).await;
+        let told: Vec<_> = told
+            .iter()
+            .filter(|(kind, _)| *kind == EventKind::MessagePosted)
+            .map(|(_, event)| {
+                let who = event.record.as_ref().map(|record| record.id);
+                (who, event.client.as_ref().map(|client| client.id))
+            })
+            .collect();
+        assert_eq!(told, [(Some(ann.id), Some(client)); 2]);
         close(domain).await;
         verified(&house);
     }

@@ -284,3 +284,21 @@ fn named(fields: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
         |(name, value): &(&str, Option<&str>)| ((*name).to_owned(), value.map(str::to_owned));
     fields.iter().map(owned).collect()
 }
+
+/// Writes into the database behind the domain's back, which has to be closed: what would take too long otherwise.
+fn execute(house: &House, statement: &str) {
+    match &house.url {
+        store::DatabaseUrl::Sqlite { path, .. } => {
+            let connection = rusqlite::Connection::open(path).expect("opens");
+            connection.execute(statement, []).expect("is written");
+        }
+        store::DatabaseUrl::Postgres(url) => tokio::task::block_in_place(|| {
+            let mut client = postgres::Client::connect(url, postgres::NoTls).expect("answers");
+            client.execute(statement, &[]).expect("is written");
+        }),
+    }
+}
+
+/// `n` from 1 to a thousand less one, for [`execute`].
+const MANY: &str =
+    "WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 999)";

@@ -257,3 +257,30 @@ async fn channels_everything_about_people_needs_its_scope() {
         close(domain).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_somebody_takes_part_in_a_thousand_conversations() {
+    for house in House::each() {
+        let domain = house.open().await;
+        let (ann, bob) = (record(&domain, "ann").await, record(&domain, "bob").await);
+        let one = group(&domain, &[&bob]).await;
+        close(domain).await;
+        let many = format!(
+            "{MANY} INSERT INTO participant SELECT 1, 1000000 + n, 2000000 + n, {}, 0, NULL, '', 0 FROM many",
+            ann.id
+        );
+        execute(&house, &many);
+        let domain = house.open().await;
+        join(&domain, &one, &ann).await.expect("is the thousandth");
+        let other = group(&domain, &[&bob]).await;
+        let before = seq(&domain).await;
+        let full = join(&domain, &other, &ann).await;
+        assert_eq!(refused(full), "participants too_many");
+        for kind in [ConversationKind::Personal, ConversationKind::Group] {
+            let full = converse(&domain, with(kind, &[&ann])).await;
+            assert_eq!(refused(full), "participants too_many");
+        }
+        assert_eq!(seq(&domain).await, before, "nothing was stored");
+        close(domain).await;
+    }
+}

@@ -477,7 +477,7 @@ fn step() -> impl Strategy<Value = Step> {
     let who = || 0usize..3;
     let two = || 0usize..2;
     prop_oneof![
-        8 => (who(), two(), two(), who(), any::<bool>(), any::<bool>()).prop_map(
+        8 => (who(), two(), two(), who(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
             |(who, phone, plug, how, primary, group)| Step::Link {
                 who,
                 phone,
@@ -488,8 +488,8 @@ fn step() -> impl Strategy<Value = Step> {
             }
         ),
         5 => prop::collection::vec(0u8..7, 1..5).prop_map(Step::Send),
-        7 => (two(), two(), 0usize..5)
-            .prop_map(|(plug, phone, word)| Step::Write(plug, phone, word)),
+        7 => (two(), two(), 0usize..8)
+            .prop_map(|(plug, phone, word)| Step::Write(plug, phone, word.min(4))),
         2 => any::<u8>().prop_map(Step::Remove),
         1 => Just(Step::Expire),
         1 => two().prop_map(Step::Unplug),
@@ -514,7 +514,7 @@ fn runs(cases: u32, processes: usize, house: fn() -> Option<House>) {
         failure_persistence: None,
         ..Config::default()
     };
-    let history = prop::collection::vec(step(), 5..50);
+    let history = prop::collection::vec(step(), 10..70);
     let result = TestRunner::new(config).run(&history, |steps| {
         if let Some(house) = house() {
             runtime
@@ -530,7 +530,7 @@ fn runs(cases: u32, processes: usize, house: fn() -> Option<House>) {
 
 #[test]
 fn linking_histories_on_sqlite_are_what_the_model_says() {
-    runs(60, 1, || Some(House::sqlite()));
+    runs(150, 1, || Some(House::sqlite()));
 }
 
 #[test]
