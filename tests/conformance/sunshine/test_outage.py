@@ -1,4 +1,4 @@
-"""500: the storage goes away under a running server. Each operation answers in the vendor's shape, and nothing is lost.
+"""503: the storage goes away under a running server. Each operation answers in the vendor's shape, and nothing is lost.
 
 As for the other vendors: PostgreSQL is stopped as in a crash; on SQLite the database file is overwritten with noise, and
 that process is thrown away afterwards.
@@ -40,7 +40,7 @@ def outage(engine: str, new_cluster: Callable[[], Cluster], demo: Callable[..., 
     cluster = new_cluster() if engine == "postgres" else None
     app = app_of(demo(*(["--database-url", create_database(cluster.url)] if cluster else []), data=folder))
     outage = Outage(app, account_key(app), target_create(app))
-    # So that neither key is a stranger: a stranger without its storage is told 500 as well, but for another reason.
+    # So that both keys are known already.
     for one in (app, outage.account):
         one.json("GET", "")
     if cluster:
@@ -52,29 +52,29 @@ def outage(engine: str, new_cluster: Callable[[], Cluster], demo: Callable[..., 
 
 
 def fails(call: Callable[[], Answer], what: str) -> Answer:
-    """The answer with status 500; before it nothing but success (from a cache, in the first seconds), and no refusal that a
+    """The answer with status 503; before it nothing but success (from a cache, in the first seconds), and no refusal that a
     caller would believe."""
 
     def failure() -> Answer | None:
         answer = call()
-        assert answer.status in (200, 201, 500), f"{what} answered {answer}"
-        return answer if answer.status == 500 else None
+        assert answer.status in (200, 201, 503), f"{what} answered {answer}"
+        return answer if answer.status == 503 else None
 
-    answer = wait_until(lambda: (found := failure()) is not None and [found], FAILURE_SECONDS, f"{what} answers 500 without its storage")[0]
+    answer = wait_until(lambda: (found := failure()) is not None and [found], FAILURE_SECONDS, f"{what} answers 503 without its storage")[0]
     for word in LEAKS:
         assert word not in answer.body.lower(), f"an internal error leaks {word!r}: {answer.body!r}"
     return answer
 
 
-@pytest.mark.parametrize("operation", each(500, ALL_CALLS))
+@pytest.mark.parametrize("operation", each(503, ALL_CALLS))
 def test_without_storage(client: Client, outage: Outage, operation: str) -> None:
     caller = client.at(outage.account if operation == "list_apps" else outage.app)
     answer = fails(lambda: ALL_CALLS[operation](caller, outage.target), operation)
-    assert_refused(answer, 500, "internal_server_error")
+    assert_refused(answer, 503, "service_unavailable")
     outage.app.server.assert_alive()
 
 
-@cells(500, "create_user", "create_client", "post_message", "remove_client")
+@cells(503, "create_user", "create_client", "post_message", "remove_client")
 @cells(201, "create_user", "create_client", "post_message")
 @cells(200, "list_clients", "list_messages")
 def test_the_server_recovers(engine: str, new_cluster: Callable[[], Cluster], demo: Callable[..., Throng], new_folder: Callable[[], Path]) -> None:
@@ -97,19 +97,19 @@ def test_the_server_recovers(engine: str, new_cluster: Callable[[], Cluster], de
     if cluster:
         cluster.stop()
         for method, path, body in calls:
-            wait_until(lambda method=method, path=path, body=body: app.send(method, path, body).status == 500, FAILURE_SECONDS, "a write answers 500")
+            wait_until(lambda method=method, path=path, body=body: app.send(method, path, body).status == 503, FAILURE_SECONDS, "a write answers 503")
         cluster.start()
     else:
         # A lock that a backup program might take; the server waits or refuses, and never says yes without having written.
         with sqlite3.connect(folder / "throng.db", timeout=30, isolation_level=None) as lock:
             lock.execute("BEGIN IMMEDIATE")
             for method, path, body in calls:
-                assert_refused(app.send(method, path, body), 500, "internal_server_error")
+                assert_refused(app.send(method, path, body), 503, "service_unavailable")
             lock.execute("ROLLBACK")
 
     def again() -> bool:
         answer = app.send("POST", f"/conversations/{conversation['id']}/messages", text("After"))
-        assert answer.status in (201, 500), answer.text
+        assert answer.status in (201, 503), answer.text
         return answer.status == 201
 
     wait_until(again, RECOVERY_SECONDS, "the server writes again")
