@@ -208,12 +208,22 @@ def test_the_hook_of_a_deleted_integration(play: Play, kind: str) -> None:
 
 @LIST
 @MESSAGES
-@pytest.mark.parametrize(("kind", "age"), [("mailgun", -3600), ("mailgun", 3600), ("messagebird", -3600), ("messagebird", 3600)])
+@pytest.mark.parametrize(("kind", "age"), [("mailgun", -36_000), ("mailgun", 3600), ("messagebird", -3600), ("messagebird", 3600)])
 def test_what_was_signed_long_ago(play: Play, kind: str, age: int) -> None:
-    """Or in the future. The others sign no time."""
+    """Or in the future. Mailgun repeats for eight hours what was not heard; the others sign no time."""
     scene, moment = waiting(play, kind), int(time.time()) + age
     changes: dict[str, Any] = {"timestamp": moment} if kind == "mailgun" else {"claims": {"nbf": moment, "exp": moment + 60}}
     assert_refused(scene, scene.writes("hello", **changes))
+
+
+@MESSAGES
+def test_a_mail_that_mailgun_repeats_for_hours(play: Play) -> None:
+    """After an outage of ours: taken with the signature that it had, and once."""
+    scene = waiting(play, "mailgun")
+    told = scene.hears("hello", timestamp=int(time.time()) - 8 * 3600)
+    scene.wait_for("active")
+    assert scene.workspace.stage.deliver(told).status == 200
+    assert len(scene.messages()) == 1
 
 
 @LIST
