@@ -61,6 +61,11 @@ def signed(scene: Scene, body: bytes, media_type: str) -> Told:
     return Told("POST", scene.hook_url, {"Content-Type": media_type}, urlencode(scene.standin.signature(scene.account)).encode())
 
 
+def of_short_code(scene: Scene, words: str) -> Told:
+    fields = {"mid": unique(), "shortcode": "1008", "keyword": "HELLO", "originator": scene.address.removeprefix("+"), "operator": "23430", "message": words, "receive_datetime": "20261125090000"}
+    return scene.standin.told(scene.account, "GET", f"{scene.hook_url}?{urlencode(fields)}")
+
+
 def assert_refused(scene: Scene, told: Told, status: int | None = None) -> None:
     """Not believed: the answer says so and nothing else, and nothing has happened."""
     answer = scene.workspace.stage.deliver(told)
@@ -258,11 +263,11 @@ def test_algorithms_of_messagebirds_token(play: Play) -> None:
 
 
 @MESSAGES
-@pytest.mark.parametrize("how", ["json", "form", "get"])
+@pytest.mark.parametrize("how", ["json", "form", "get", "short code"])
 def test_how_messagebird_tells(play: Play, how: str) -> None:
-    """Flow Builder posts JSON or a form; a number's own callback is a GET."""
+    """Flow Builder posts JSON or a form; a number's own callback is a GET, and so is a short code's, which has other names."""
     scene, words = waiting(play, "messagebird"), unique("hello & goodbye ")
-    told = scene.writes(words, how=how)
+    told = scene.writes(words, how=how) if how != "short code" else of_short_code(scene, words)
     # Our signature is one that MessageBird's library takes.
     assert MessageBirdValidator(scene.account.integration["signingKey"]).validate_signature(told.headers["MessageBird-Signature-JWT"], told.url, told.body or b"")
     assert scene.workspace.stage.deliver(told).status == 200
@@ -280,6 +285,19 @@ def test_what_twilios_library_signs(play: Play, fields: dict[str, str]) -> None:
     assert scene.workspace.stage.deliver(told).status == 200
     scene.wait_for("active")
     assert TwilioValidator(token).validate(told.url, dict(part for part in pairs(told.body or b"")), told.headers["X-Twilio-Signature"])
+
+
+@MESSAGES
+def test_twilio_by_get(play: Play) -> None:
+    """A number's webhook may be set to GET: all of it is in the URL, and the URL is what is signed."""
+    scene, words = waiting(play, "twilio"), unique("hello & goodbye ")
+    url = f"{scene.hook_url}?{urlencode(dict(pairs(scene.writes(words).body or b'')))}"
+    signature = TwilioValidator(scene.account.integration["authToken"]).compute_signature(url, {})
+    told = Told("GET", url, {"X-Twilio-Signature": signature})
+    assert_refused(scene, told.but(url=url.replace("goodbye", "goodday")))
+    assert scene.workspace.stage.deliver(told).status == 200
+    scene.wait_for("active")
+    assert [message["content"]["text"] for message in scene.messages()] == [words]
 
 
 @LIST
@@ -309,6 +327,34 @@ def test_whatsapp_tells_several_things_at_once(play: Play) -> None:
     scene.wait_for("active", bob)
     assert sorted(message["content"]["text"] for message in scene.messages()) == ["one", "two"]
     assert [message["content"]["text"] for message in scene.messages(room)] == ["from Bob"]
+
+
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("how", ["button", "button_reply", "list_reply"])
+def test_a_button_of_whatsapps_that_says_yes(play: Play, how: str) -> None:
+    """Whoever is asked by a template answers with a button of it."""
+    scene = play("whatsapp")
+    scene.link("prompt", message=text("May we?"))
+    scene.wait_told("client:add channelLinking", "client:update matched")
+    said: dict[str, Any] = {"type": "button", "button": {"text": "Yes", "payload": "answer-1"}}
+    if how != "button":
+        said = {"type": "interactive", "interactive": {"type": how, how: {"id": "answer-1", "title": "Yes"}}}
+    scene.hears("", context={"from": "15550783881", "id": "wamid.x"}, **said)
+    scene.wait_for("active")
+
+
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("said", [{"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "\U0001f44d"}}, {"type": "image", "image": {"id": "1", "mime_type": "image/jpeg", "sha256": "x", "caption": "look"}}, {"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}}, {"type": "unsupported", "errors": [{"code": 131051, "title": "Message type unknown"}]}, {"type": "tomorrow", "tomorrow": {"a": 1}}], ids=lambda said: said["type"])  # fmt: skip
+def test_other_messages_of_whatsapps(play: Play, said: dict[str, Any]) -> None:
+    """Whatever it is: taken, and answered, so that Meta does not go on for days."""
+    scene = waiting(play, "whatsapp")
+    scene.hears("", **said)
+    assert all(message["content"]["type"] for message in scene.messages())
+    scene.hears("words")
+    scene.wait_for("active")
+    assert "words" in [message["content"].get("text") for message in scene.messages()]
 
 
 @LIST
@@ -371,6 +417,21 @@ def test_a_picture_that_somebody_sends(play: Play) -> None:
     scene.hears("look", NumMedia="1", MediaUrl0=url, MediaContentType0="image/jpeg")
     [message] = scene.messages()
     assert message["content"]["type"] == "image" and message["content"]["mediaUrl"] == url
+
+
+@MESSAGES
+def test_a_mail_with_a_file(play: Play) -> None:
+    """Mailgun posts multipart/form-data then."""
+    scene, words = waiting(play, "mailgun"), unique("see the file ")
+    fields = pairs(scene.writes(words).body or b"")
+    boundary = unique("boundary")
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in [*fields, ("attachment-count", "1")]]
+    file = f'--{boundary}\r\nContent-Disposition: form-data; name="attachment-1"; filename="token"\r\nContent-Type: application/pdf\r\n\r\n'.encode() + bytes(range(256)) * 400
+    body = b"".join([*parts, file, f"\r\n--{boundary}--\r\n".encode()])
+    told = Told("POST", scene.hook_url, {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}, body)
+    assert scene.workspace.stage.deliver(told).status == 200
+    scene.wait_for("active")
+    assert [message["content"]["text"] for message in scene.messages()] == [words]
 
 
 @MESSAGES
