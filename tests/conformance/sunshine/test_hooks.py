@@ -221,6 +221,29 @@ def test_what_was_signed_long_ago(play: Play, kind: str, age: int) -> None:
     assert_refused(scene, scene.writes("hello", **changes))
 
 
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("before", ["a mail", "a failure", "a delivery"])
+def test_a_token_of_mailguns_is_good_once(play: Play, before: str) -> None:
+    """Mailgun does not sign what it tells: whoever has overheard a signature could else say anything with it."""
+    scene = waiting(play, "mailgun")
+    [sent] = scene.got()
+    if before == "a mail":
+        told = scene.writes("hello", scene.standin.address())
+        fields = dict(pairs(told.body or b""))
+        signed = {name: fields[name] for name in ("timestamp", "token", "signature")}
+    else:
+        told = scene.standin.event(scene.account, scene.hook_url, sent, event="delivered" if before == "a delivery" else "failed", severity="temporary", reason="generic")
+        signed = json.loads(told.body or b"")["signature"]
+    assert scene.workspace.stage.deliver(told).status == 200
+    forged = scene.writes("yes", timestamp=signed["timestamp"], token=signed["token"])
+    assert dict(pairs(forged.body or b""))["signature"] == signed["signature"]
+    scene.workspace.stage.deliver(forged)
+    assert scene.status() == "pending" and scene.messages() == []
+    scene.hears("hello")
+    scene.wait_for("active")
+
+
 @MESSAGES
 def test_a_mail_that_mailgun_repeats_for_hours(play: Play) -> None:
     """After an outage of ours: taken with the signature that it had, and once."""
