@@ -233,6 +233,10 @@ class Client:
         """A body in the way that the client's documentation has it: JSON as it is, or the classes that version 17 needs."""
         if self.name != PYTHON_17 or not isinstance(body, dict) or "$model" in body or "$plain" in body:
             return body["$plain"] if isinstance(body, dict) and "$plain" in body else body
+        if operation in {"update_user", "update_conversation"}:
+            # `from_dict` sends null for what is left out, and so would clear it.
+            profile = {"profile": model("Profile", **body["profile"])} if isinstance(body.get("profile"), dict) else {}
+            return model(name, **{**body, **profile})
         if operation == "leave_conversation":
             return wrapped(name, from_dict(LEAVES[next(iter(body))], body))
         if operation == "update_integration":

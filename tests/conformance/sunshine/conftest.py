@@ -8,6 +8,7 @@ import pytest
 
 from sunshine.app import App, app_create, app_of
 from sunshine.clients import NAMES, Client, Driver
+from sunshine.fixtures import new_stage, play, receiver, shared_stage, stage, workspace  # noqa: F401 - fixtures
 from support.process import Throng
 
 

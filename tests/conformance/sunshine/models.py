@@ -29,6 +29,15 @@ CLASSES = {
 }
 
 
+# What the vendor's own bodies have and the classes do not know: members that an author has in the rest of its API, and the
+# rest of a user for whoever asks for it (includeFullUser).
+BESIDE = tuple(f".payload.{what}.author.{name}" for what in ("message", "activity") for name in ("userExternalId", "displayName", "avatarUrl")) + (
+    ".payload.user.profile",
+    ".payload.user.metadata",
+    ".payload.user.signedUpAt",
+)
+
+
 @cache
 def vendor() -> ModuleType:
     """The package itself, in this process: nothing here imports the other version."""
@@ -48,7 +57,7 @@ def event(body: dict[str, Any]) -> dict[str, Any]:
     if body["type"] in CLASSES:
         kind = getattr(vendor(), CLASSES[body["type"]])
         read = kind.from_dict(body)
-        missing = list(lost(body, read.to_dict()))
+        missing = [path for path in lost(body, read.to_dict()) if path not in BESIDE]
         assert not missing, f"{CLASSES[body['type']]} does not know {missing}: {body}"
     else:
         assert body["type"] == "user:delete", body["type"]

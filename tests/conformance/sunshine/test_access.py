@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -151,8 +150,9 @@ FORGED: dict[str, Callable[[App], str]] = {
     "signed with nothing": lambda app: f"{segment({'alg': 'HS256', 'typ': 'JWT', 'kid': app.key_id})}.{segment({'scope': 'app'})}.",
     "alg none": lambda app: f"{segment({'alg': 'none', 'typ': 'JWT', 'kid': app.key_id})}.{segment({'scope': 'app'})}.",
     "alg None": lambda app: f"{segment({'alg': 'None', 'kid': app.key_id})}.{segment({'scope': 'app'})}.",
-    "HS384": lambda app: app.token(algorithm="HS384"),
-    "HS512": lambda app: app.token(algorithm="HS512"),
+    "HS384": lambda app: forged(app, {"scope": "app"}, "HS384"),
+    "HS512": lambda app: forged(app, {"scope": "app"}, "HS512"),
+    "HS256 of another name": lambda app: forged(app, {"scope": "app"}, "hs256"),
     "no kid": lambda app: app.token(headers={"kid": None}),
     "another's kid": lambda app: app.token(headers={"kid": "app_63f8c5361b9c80d3274be7ca"}),
     "a kid without its prefix": lambda app: app.token(headers={"kid": app.key_id.removeprefix("app_")}),
@@ -171,10 +171,10 @@ FORGED: dict[str, Callable[[App], str]] = {
 }
 
 
-def forged(app: App, claims: dict[str, Any]) -> str:
-    """Well signed, and of claims that PyJWT would not write."""
-    signed = f"{segment({'alg': 'HS256', 'kid': app.key_id})}.{segment(claims)}"
-    digest = hmac.new(app.secret.encode(), signed.encode(), hashlib.sha256).digest()
+def forged(app: App, claims: dict[str, Any], algorithm: str = "HS256") -> str:
+    """Well signed, and otherwise as PyJWT would not write it."""
+    signed = f"{segment({'alg': algorithm, 'kid': app.key_id})}.{segment(claims)}"
+    digest = hmac.new(app.secret.encode(), signed.encode(), f"sha{algorithm[2:]}").digest()
     return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 

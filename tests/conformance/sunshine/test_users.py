@@ -103,20 +103,53 @@ def test_external_ids_that_a_path_must_encode(client: Client, app: App, name: st
 
 
 @CREATE
+@TAKEN
 @GET
 @DELETE
 def test_an_external_id_that_looks_like_an_id(client: Client, app: App) -> None:
-    """First the id, then the external id."""
-    first = client.call("create_user", {"externalId": unique()})["user"]
-    second = client.call("create_user", {"externalId": first["id"]})["user"]
-    assert client.call("get_user", first["id"])["user"]["id"] == first["id"]
-    client.call("delete_user", first["id"])
-    assert client.call("get_user", first["id"])["user"]["id"] == second["id"]
-    client.call("delete_user", second["id"])
-    nobody = "0123456789abcdef01234567"
-    third = client.call("create_user", {"externalId": nobody})["user"]
-    assert client.call("get_user", nobody)["user"]["id"] == third["id"]
-    client.call("delete_user", nobody)
+    """A path finds the id first, so nobody may be called by an id of this app's, whether it is somebody's now or not."""
+    user = client.call("create_user", {"externalId": unique()})["user"]
+    assert_refused(client.answer("create_user", {"externalId": user["id"]}), 409, "conflict")
+    assert client.call("get_user", user["id"])["user"]["externalId"] == user["externalId"]
+    client.call("delete_user", user["id"])
+    assert_refused(client.answer("create_user", {"externalId": user["id"]}), 409, "conflict")
+    # 24 digits that mean nothing here are a name as any other.
+    name = "0123456789abcdef01234567"
+    made = client.call("create_user", {"externalId": name})["user"]
+    assert client.call("get_user", name)["user"]["id"] == made["id"]
+    client.call("delete_user", name)
+
+
+@CREATE
+@GET
+@UPDATE
+def test_an_external_id_that_is_an_address(client: Client) -> None:
+    """Of the user's own, or of another: users are found by id and external id alone."""
+    email = f"{unique()}@example.org"
+    own = client.call("create_user", {"externalId": email, "profile": {"email": email}})["user"]
+    other = client.call("create_user", {"externalId": unique(), "profile": {"email": email}})["user"]
+    assert client.call("get_user", email)["user"]["id"] == own["id"]
+    third = f"{unique()}@example.org"
+    client.call("create_user", {"externalId": unique(), "profile": {"email": third}})
+    named = client.call("create_user", {"externalId": third})["user"]
+    assert client.call("get_user", third)["user"]["id"] == named["id"]
+    assert client.call("update_user", other["id"], {"profile": {"email": third}})["user"]["profile"]["email"] == third
+    assert_refused(client.answer("get_user", third.upper()), 404, "user_not_found")
+
+
+@CREATE
+@GET
+@GONE
+def test_external_ids_are_told_apart_letter_by_letter(client: Client) -> None:
+    name = unique("Case-")
+    first, second = (client.call("create_user", {"externalId": one})["user"] for one in (name, name.upper()))
+    assert first["id"] != second["id"]
+    for user in (first, second):
+        assert client.call("get_user", user["externalId"])["user"]["id"] == user["id"]
+    assert_refused(client.answer("get_user", name.lower()), 404, "user_not_found")
+    # The same to look at, of other letters: é in one piece and in two.
+    composed, apart = (client.call("create_user", {"externalId": f"{name}{letter}"})["user"] for letter in ("\u00e9", "e\u0301"))
+    assert composed["id"] != apart["id"]
 
 
 @TAKEN

@@ -57,7 +57,7 @@ pub struct Call {
     pub context: Context,
     pub query: Query,
     /// Whom a user's token was signed for.
-    pub user: Option<String>,
+    pub signed_for: Option<String>,
     origin: Origin,
     path: RawPathParams,
     body: Bytes,
@@ -95,7 +95,7 @@ where
             Ok(body) => {
                 let call = Call {
                     context: Context::new(known.caller, request::request_id(&parts.extensions)),
-                    user: known.user,
+                    signed_for: known.user,
                     origin: Origin::of(&domain, &parts),
                     domain,
                     query,
@@ -200,19 +200,13 @@ impl Call {
         self.id("integration", IdKind::Integration, "integration")
     }
 
-    /// Asks for the user that the path names: by id, and where none has it, by external id.
-    pub async fn of_user<T, Fut>(&self, ask: impl Fn(RecordRef) -> Fut) -> Result<T, Error>
-    where
-        Fut: Future<Output = Result<T, Error>>,
-    {
+    /// The user whom the path names: by id, else by external id. No external id reads as an id: the domain takes none that does.
+    pub fn user(&self) -> RecordRef {
         let name = self.path("user");
-        if let Some(id) = own(self.workspace(), IdKind::Record, &name) {
-            match ask(RecordRef::Id(id)).await {
-                Err(Error::NotFound("record")) => {}
-                answer => return answer,
-            }
+        match own(self.workspace(), IdKind::Record, &name) {
+            Some(id) => RecordRef::Id(id),
+            None => RecordRef::Reference(name),
         }
-        ask(RecordRef::Reference(name)).await
     }
 
     /// What `parse` makes of the body. The client is not asked for a Content-Type.

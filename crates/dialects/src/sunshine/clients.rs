@@ -29,11 +29,10 @@ struct Body {
 /// `GET /users/{userIdOrExternalId}/clients`
 pub async fn list(call: Call) -> Answer {
     let cursor = call.cursor(IdKind::Client)?;
-    let ask = |user| {
-        call.domain
-            .client_list(call.caller(), DIALECT, user, &cursor)
-    };
-    let page = call.of_user(ask).await?;
+    let page = call
+        .domain
+        .client_list(call.caller(), DIALECT, call.user(), &cursor)
+        .await?;
     let workspace = call.workspace();
     call.page(
         ("clients", IdKind::Client),
@@ -48,11 +47,10 @@ pub async fn list(call: Call) -> Answer {
 pub async fn create(call: Call) -> Answer {
     let workspace = call.workspace();
     let new = call.read(|body, errors| client_new(workspace, body, errors))?;
-    let ask = |user| {
-        let new = new.clone();
-        call.domain.client_create(&call.context, DIALECT, user, new)
-    };
-    let client = call.of_user(ask).await?;
+    let client = call
+        .domain
+        .client_create(&call.context, DIALECT, call.user(), new)
+        .await?;
     Ok(created(&Body {
         client: map::client(workspace, &client),
     }))
@@ -61,8 +59,10 @@ pub async fn create(call: Call) -> Answer {
 /// `DELETE /users/{userIdOrExternalId}/clients/{clientId}`
 pub async fn remove(call: Call) -> Answer {
     let id = call.id("client", IdKind::Client, "client")?;
-    let ask = |user| call.domain.client_remove(&call.context, DIALECT, user, id);
-    match call.of_user(ask).await {
+    let removed = call
+        .domain
+        .client_remove(&call.context, DIALECT, call.user(), id);
+    match removed.await {
         // The only conflict there is here.
         Err(domain::Error::Conflict(_)) => {
             Err(Problem::bad_request("Cannot remove a client of type 'sdk'"))

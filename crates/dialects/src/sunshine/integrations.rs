@@ -83,13 +83,8 @@ fn fields(kind: IntegrationKind) -> impl Iterator<Item = (&'static str, &'static
     })
 }
 
-/// What of the integration is not secret. `webhooks` are all that the caller may see; the vendor's clients want exactly one of
-/// a custom integration: its first.
-fn shown(
-    workspace: i64,
-    integration: &Integration,
-    webhooks: Option<Vec<wire::Webhook>>,
-) -> wire::Integration {
+/// What of the integration is not secret. `webhook` is that of a custom one, of which the vendor's clients want exactly one.
+fn shown(workspace: i64, integration: &Integration, webhook: wire::Webhook) -> wire::Integration {
     let kind = integration.kind;
     let mut members = Map::new();
     for (shown, name) in fields(kind) {
@@ -118,7 +113,7 @@ fn shown(
             .clone()
             .filter(|name| !name.is_empty()),
         fields: members,
-        webhooks: (kind == IntegrationKind::Custom).then(|| webhooks.unwrap_or_default()),
+        webhooks: (kind == IntegrationKind::Custom).then_some([webhook]),
     }
 }
 
@@ -127,13 +122,13 @@ fn type_of(kind: IntegrationKind) -> &'static str {
     found.map_or("custom", |(word, _)| word)
 }
 
-/// The first webhook of an integration among these.
-fn first(workspace: i64, id: i64, all: &[Webhook]) -> Vec<wire::Webhook> {
-    let own = all.iter().filter(|webhook| webhook.integration == Some(id));
-    let first = own.take(CUSTOM_WEBHOOKS_MAX);
-    first
-        .map(|webhook| webhooks::shown(workspace, webhook, None))
-        .collect()
+/// The first webhook of an integration among these. Version 17 of the Python client fails on a whole list where a custom
+/// integration has none, so an empty one stands there then.
+fn first(workspace: i64, id: i64, all: &[Webhook]) -> wire::Webhook {
+    let own = all.iter().find(|webhook| webhook.integration == Some(id));
+    own.map_or_else(webhooks::none, |webhook| {
+        webhooks::shown(workspace, webhook, None)
+    })
 }
 
 /// The webhooks, where one of these is custom and the caller may see them.
@@ -149,9 +144,9 @@ async fn webhooks_of(call: &Call, integrations: &[Integration]) -> Result<Vec<We
 async fn answer(call: &Call, integration: Integration) -> Answer {
     let workspace = call.workspace();
     let all = webhooks_of(call, std::slice::from_ref(&integration)).await?;
-    let webhooks = first(workspace, integration.id, &all);
+    let webhook = first(workspace, integration.id, &all);
     Ok(ok(&Body {
-        integration: shown(workspace, &integration, Some(webhooks)),
+        integration: shown(workspace, &integration, webhook),
     }))
 }
 
@@ -164,12 +159,12 @@ pub async fn create(call: Call) -> Answer {
     }
     let made = call.domain.integration_create(&call.context, new).await?;
     let (integration, made) = made;
-    let webhooks = made
-        .into_iter()
-        .map(|(webhook, secret)| webhooks::shown(workspace, &webhook, Some(secret)));
-    let webhooks = webhooks.collect();
+    let webhook = made.into_iter().next();
+    let webhook = webhook.map_or_else(webhooks::none, |(webhook, secret)| {
+        webhooks::shown(workspace, &webhook, Some(secret))
+    });
     Ok(created(&Body {
-        integration: shown(workspace, &integration, Some(webhooks)),
+        integration: shown(workspace, &integration, webhook),
     }))
 }
 
@@ -239,8 +234,8 @@ pub async fn list(call: Call) -> Answer {
         page,
         |integration| integration.id,
         |integration| {
-            let webhooks = first(workspace, integration.id, &all);
-            shown(workspace, integration, Some(webhooks))
+            let webhook = first(workspace, integration.id, &all);
+            shown(workspace, integration, webhook)
         },
     )
 }

@@ -44,7 +44,7 @@ fn device(body: &Object<'_>, errors: &mut Errors) -> Option<Device> {
 
 /// The user whom the token was signed for. A body may repeat the name, and not say another.
 fn asked(call: &Call) -> Result<(String, Device), Problem> {
-    let user = call.user.clone().unwrap_or_default();
+    let user = call.signed_for.clone().unwrap_or_default();
     let (named, device) = call.read(|body, errors| {
         let named = body.maybe(errors, "userExternalId", EXTERNAL_ID_CHARS_MAX);
         Some((named, device(body, errors)?))

@@ -1,11 +1,12 @@
 //! Participants: who takes part in a conversation.
 
-use domain::{IdKind, ParticipantRef};
+use domain::{Error, IdKind, ParticipantRef};
 use serde::Serialize;
 
 use super::{
     DIALECT,
     call::{Answer, Call, created, done},
+    error::Problem,
     map,
     page::own,
     users, wire,
@@ -45,10 +46,11 @@ pub async fn join(call: Call) -> Answer {
         let subscribe = body.flag(errors, "subscribeSDKClient").unwrap_or(false);
         Some((users::named(workspace, body, errors)?, subscribe))
     })?;
-    let participant = call
+    let joined = call
         .domain
         .participant_join(&call.context, DIALECT, conversation, who, subscribe)
-        .await?;
+        .await;
+    let participant = joined.map_err(personal)?;
     Ok(created(&Body {
         participant: map::participant(workspace, &participant),
     }))
@@ -73,6 +75,15 @@ pub async fn leave(call: Call) -> Answer {
     })?;
     call.domain
         .participant_leave(&call.context, DIALECT, conversation, who)
-        .await?;
+        .await
+        .map_err(personal)?;
     done()
+}
+
+/// The only conflict there is here, that a personal conversation is one person's, is a bad request at the vendor's.
+fn personal(error: Error) -> Problem {
+    match error {
+        Error::Conflict(title) => Problem::bad_request(title),
+        error => error.into(),
+    }
 }

@@ -42,8 +42,10 @@ pub async fn create(call: Call) -> Answer {
 
 /// `GET /users/{userIdOrExternalId}`
 pub async fn get(call: Call) -> Answer {
-    let ask = |user| call.domain.record_get(call.caller(), DIALECT, user);
-    let record = call.of_user(ask).await?;
+    let record = call
+        .domain
+        .record_get(call.caller(), DIALECT, call.user())
+        .await?;
     Ok(ok(&Body {
         user: map::user(call.workspace(), &record),
     }))
@@ -54,8 +56,8 @@ pub async fn update(call: Call) -> Answer {
     let fields = call.read(|body, errors| Some(Fields::read(body, errors, true)))?;
     let mut held = Map::new();
     if fields.metadata.is_some() {
-        let ask = |user| call.domain.record_get(call.caller(), DIALECT, user);
-        held = metadata_of(&call.of_user(ask).await?);
+        let record = call.domain.record_get(call.caller(), DIALECT, call.user());
+        held = metadata_of(&record.await?);
         if !fits(&fields.metadata_after(&held)) {
             let title = format!(
                 "metadata must not be longer than {METADATA_BYTES_MAX} bytes of JSON with what is there already"
@@ -64,12 +66,10 @@ pub async fn update(call: Call) -> Answer {
         }
     }
     let change = fields.record_change(&held);
-    let ask = |user| {
-        let change = change.clone();
-        call.domain
-            .record_update(&call.context, DIALECT, user, change)
-    };
-    let record = call.of_user(ask).await?;
+    let record = call
+        .domain
+        .record_update(&call.context, DIALECT, call.user(), change)
+        .await?;
     Ok(ok(&Body {
         user: map::user(call.workspace(), &record),
     }))
@@ -77,15 +77,18 @@ pub async fn update(call: Call) -> Answer {
 
 /// `DELETE /users/{userIdOrExternalId}`
 pub async fn delete(call: Call) -> Answer {
-    let ask = |user| call.domain.record_delete(&call.context, DIALECT, user);
-    call.of_user(ask).await?;
+    call.domain
+        .record_delete(&call.context, DIALECT, call.user())
+        .await?;
     done()
 }
 
 /// `DELETE /users/{userIdOrExternalId}/personalinformation`
 pub async fn forget(call: Call) -> Answer {
-    let ask = |user| call.domain.record_forget(&call.context, DIALECT, user);
-    let record = call.of_user(ask).await?;
+    let record = call
+        .domain
+        .record_forget(&call.context, DIALECT, call.user())
+        .await?;
     Ok(ok(&Body {
         user: map::user(call.workspace(), &record),
     }))

@@ -12,6 +12,7 @@ use super::{
     triggers, wire,
 };
 
+const VERSION: &str = "v2";
 const TARGET_CHARS_MAX: usize = 2_048;
 /// Webhooks of an integration, or of the app itself.
 const WEBHOOKS_MAX: usize = 10;
@@ -24,13 +25,26 @@ struct Body {
 
 pub fn shown(workspace: i64, webhook: &Webhook, secret: Option<String>) -> wire::Webhook {
     wire::Webhook {
-        id: hex(workspace, IdKind::Webhook, webhook.id),
-        version: "v2",
+        id: Some(hex(workspace, IdKind::Webhook, webhook.id)),
+        version: VERSION,
         target: webhook.url.clone(),
         triggers: triggers::words(webhook),
         secret,
         include_full_user: webhook.detail.record,
         include_full_source: webhook.detail.client,
+    }
+}
+
+/// What stands where a client needs a webhook and there is none.
+pub fn none() -> wire::Webhook {
+    wire::Webhook {
+        id: None,
+        version: VERSION,
+        target: String::new(),
+        triggers: Vec::new(),
+        secret: None,
+        include_full_user: false,
+        include_full_source: false,
     }
 }
 

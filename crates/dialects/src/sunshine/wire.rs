@@ -294,13 +294,14 @@ pub struct Integration {
     pub fields: Map<String, Value>,
     /// Of a custom one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub webhooks: Option<Vec<Webhook>>,
+    pub webhooks: Option<[Webhook; 1]>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     pub version: &'static str,
     pub target: String,
     pub triggers: Vec<&'static str>,

@@ -138,7 +138,7 @@ async fn a_token_is_signed_with_hs256_and_holds_its_time() {
             (
                 of(
                     &good,
-                    &json!({"scope": "app", "exp": now_s - 1}),
+                    &json!({"scope": "app", "exp": now_s - 3_600}),
                     &client.secret,
                 ),
                 "expired",

@@ -112,8 +112,9 @@ async fn people_join_and_leave() {
         let body = json!({"type": "sdkGroup", "participants": [{"userId": ann}]});
         let body = client.post("/conversations", body).await.expect(201);
         let path = format!("/conversations/{}", id(&body["conversation"]));
-        let joined = client.post(&format!("{path}/join"), json!({"userExternalId": "bob"}));
-        let joined = joined.await.expect(201);
+        let join = format!("{path}/join");
+        let joined = client.post(&join, json!({"userExternalId": "bob"})).await;
+        let joined = joined.expect(201);
         let expected = json!({
             "id": id(&joined["participant"]),
             "userId": bob,
@@ -122,7 +123,7 @@ async fn people_join_and_leave() {
             "clientAssociations": [],
         });
         assert_eq!(joined["participant"], expected);
-        let again = client.post(&format!("{path}/join"), json!({"userId": bob}));
+        let again = client.post(&join, json!({"userId": bob}));
         assert_eq!(again.await.expect(201), joined);
         let page = client
             .get(&format!("{path}/participants"))

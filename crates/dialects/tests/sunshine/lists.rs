@@ -1,6 +1,11 @@
 //! Pages: both ways of asking, both directions, and the links between them.
 
+use std::collections::HashMap;
+
+use axum::{body::Body, http::Request};
+use domain::DEFAULT_SLUG;
 use serde_json::{Value, json};
+use throng_dialects::mount::{self, HostMount};
 
 use crate::support::{Client, PUBLIC_URL, World, texts};
 
@@ -114,7 +119,7 @@ async fn links_lead_through_all_pages_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn links_repeat_the_filter_and_the_workspaces_path() {
+async fn links_repeat_the_filter() {
     for world in World::each().await {
         let client = world.app().await;
         let ann = client.user("a b").await;
@@ -134,6 +139,37 @@ async fn links_repeat_the_filter_and_the_workspaces_path() {
         let rest = next.strip_prefix(PUBLIC_URL).expect("is ours");
         let page = client.raw("GET", rest, "").await.expect(200);
         assert_eq!(page["conversations"].as_array().map(Vec::len), Some(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_lead_where_the_client_came_from() {
+    for world in World::each().await {
+        let client = world.app().await;
+        seven(&client).await;
+        let host = HostMount {
+            prefix: "/sunshine".into(),
+            workspace: Some(DEFAULT_SLUG.into()),
+        };
+        let hosts = HashMap::from([("chat.example".to_owned(), host)]);
+        let below = format!("/apps/{}/users/ann/clients", client.app);
+        for (host, base, origin) in [
+            ("throng.example", "/sunshine/sc/v2", PUBLIC_URL),
+            ("evil.example", "/w/default/sunshine/v2", PUBLIC_URL),
+            ("chat.example:8443", "/v2", "https://chat.example:8443"),
+        ] {
+            let path = format!("{base}{below}");
+            let asked = format!("{path}?page[size]=2");
+            let request = Request::builder().uri(asked).header("host", host);
+            let request = request.header("authorization", client.authorization());
+            let mut request = request.body(Body::empty()).expect("a request");
+            let resolved = mount::resolve(&world.domain, &hosts, &mut request).await;
+            resolved.expect("is resolved");
+            let page = world.send(request).await.expect(200);
+            let next = page["links"]["next"].as_str().expect("a link");
+            let expected = format!("{origin}{path}?page%5Bafter%5D=");
+            assert!(next.starts_with(&expected), "{next}");
+        }
     }
 }
 

@@ -169,21 +169,26 @@ async fn an_external_id_may_hold_whatever_a_path_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_external_id_that_looks_like_an_id_is_found() {
+async fn an_external_id_never_reads_as_an_id_of_ours() {
     for world in World::each().await {
         let client = world.app().await;
         let first = client.user("a").await;
-        // It would be the id of a user who is not there.
-        let other = format!("{}{}", &first[..20], "ffff");
-        let made = client.user(&other).await;
-        let seen = client.get(&format!("/users/{other}")).await.expect(200);
-        assert_eq!(id(&seen["user"]), made);
-        // The id of somebody who is there is theirs.
-        let made = client.user(&first).await;
-        let seen = client.get(&format!("/users/{first}")).await.expect(200);
-        assert_eq!((id(&seen["user"]), first.clone()), (first.clone(), first));
-        let seen = client.get(&format!("/users/{made}")).await.expect(200);
-        assert_eq!(id(&seen["user"]), made);
+        let done = world.done().await;
+        for own in [first.clone(), format!("{}ffff", &first[..20])] {
+            let answer = client.post("/users", json!({"externalId": own})).await;
+            answer.refused(409, "conflict");
+        }
+        assert_eq!(world.done().await, done);
+        // What only looks alike is a name as any other.
+        for name in [
+            "029c31f25a21b47effd7be90",
+            &format!("x{first}"),
+            &first[1..],
+        ] {
+            let made = client.user(name).await;
+            let seen = client.get(&format!("/users/{name}")).await.expect(200);
+            assert_eq!(id(&seen["user"]), made);
+        }
     }
 }
 

@@ -50,8 +50,21 @@ def made(value: Any) -> Any:
 
 
 def plain(client: Any, data: Any) -> Any:
-    """An answer as the client gives it, with the vendor's names."""
-    return client.sanitize_for_serialization(data)
+    """An answer as the client gives it, with the vendor's names and without what is not there."""
+    if MAJOR < 17:
+        return client.sanitize_for_serialization(data)
+    # Its own `to_dict` is for requests, and leaves out what is read only.
+    if isinstance(data, list):
+        return [plain(client, item) for item in data]
+    if isinstance(data, dict):
+        return {name: plain(client, item) for name, item in data.items()}
+    fields = getattr(type(data), "model_fields", None)
+    if fields is None:
+        return client.sanitize_for_serialization(data)
+    if "actual_instance" in fields:
+        return plain(client, data.actual_instance)
+    given = {field.alias or name: getattr(data, name) for name, field in fields.items()}
+    return {name: plain(client, value) for name, value in given.items() if value is not None}
 
 
 def answer(call: dict[str, Any]) -> dict[str, Any]:

@@ -324,3 +324,34 @@ async fn linking_has_limits() {
     gone.expect("is deleted");
     end(&house, scene.domain).await;
 }
+
+/// More than one sweep of clients goes with an integration, in one command.
+#[tokio::test(flavor = "multi_thread")]
+async fn linking_ends_with_an_integration_of_many() {
+    let house = House::sqlite();
+    let scene = Scene::open(&house).await;
+    let domain = &scene.domain;
+    const PEOPLE: usize = 12;
+    for who in 0..PEOPLE {
+        let name = format!("p{who}");
+        person(domain, &name).await;
+        let conversation = talk(domain, &[&name]).await;
+        let links = (0..100).map(|number| {
+            let new = ClientNew {
+                address: format!("+1212{who:02}5{number:04}"),
+                message: None,
+                ..link(scene.twilio, conversation, Confirmation::UserActivity)
+            };
+            create(domain, &name, new)
+        });
+        for made in futures_util::future::join_all(links).await {
+            made.expect("is linked");
+        }
+    }
+    let gone = domain.integration_delete(&context("d"), scene.twilio).await;
+    gone.expect("is deleted");
+    for who in 0..PEOPLE {
+        assert_eq!(clients(domain, &format!("p{who}")).await, []);
+    }
+    end(&house, scene.domain).await;
+}

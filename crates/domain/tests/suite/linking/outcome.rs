@@ -451,3 +451,75 @@ async fn linking_fails_with_whatever_code_a_provider_makes_up() {
         end(&house, scene.domain).await;
     }
 }
+
+/// The process ends in the middle of it: nothing is lost, and nothing that ended is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn linking_goes_on_where_the_process_ended() {
+    for house in House::each() {
+        let scene = Scene::open(&house).await;
+        for number in 0..30 {
+            let new = ClientNew {
+                address: format!("+121255500{number:02}"),
+                ..scene.link(Confirmation::Immediate)
+            };
+            created(&scene.domain, "ann", new).await;
+        }
+        let claims = scene.domain.channel_claim(20).await.expect("claims");
+        assert_eq!(claims.len(), 20);
+        for item in &claims[..8] {
+            assert!(finish(&scene.domain, item, accepted()).await);
+        }
+        let ended: BTreeSet<i64> = claims[..8].iter().map(ChannelClaim::id).collect();
+        close(scene.domain).await;
+        let domain = house.open().await;
+        // The ten that were not under way can be sent at once, the twelve once their leases have run out.
+        let mut again = claim(&domain).await;
+        assert_eq!(again.len(), 10);
+        house.clock.advance(LEASE + Duration::from_millis(1));
+        let late = claim(&domain).await;
+        assert_eq!(late.len(), 22, "ten of them are still open here");
+        again.extend(late);
+        let again: BTreeSet<i64> = again.iter().map(ChannelClaim::id).collect();
+        assert_eq!(again.len(), 22);
+        assert!(again.is_disjoint(&ended));
+        assert_eq!(count(&domain, Channel::Twilio).await, 1);
+        let active = clients(&domain, "ann").await.into_iter();
+        assert_eq!(
+            active
+                .filter(|one| one.status == ClientStatus::Active)
+                .count(),
+            8
+        );
+        end(&house, domain).await;
+    }
+}
+
+/// What was sent or given up is forgotten after a month, with what it said.
+#[tokio::test(flavor = "multi_thread")]
+async fn linking_items_are_forgotten() {
+    for house in House::each() {
+        let scene = Scene::open(&house).await;
+        let domain = &scene.domain;
+        let outcomes = [
+            SendOutcome::Kept,
+            accepted(),
+            SendOutcome::Failed(error("1")),
+            SendOutcome::Blocked(error("2")),
+        ];
+        for (at, outcome) in outcomes.into_iter().enumerate() {
+            let new = ClientNew {
+                address: format!("+1212555000{at}"),
+                ..scene.link(Confirmation::Prompt)
+            };
+            created(domain, "ann", new).await;
+            let claims = claim(domain).await;
+            assert!(finish(domain, &claims[0], outcome).await);
+        }
+        assert_eq!(outbox(domain).await, 4);
+        house.clock.advance(DAY * 31);
+        domain.client_sweep(1).await.expect("sweeps");
+        domain.account_sweep(1).await.expect("sweeps");
+        assert_eq!(outbox(domain).await, 0);
+        end(&house, scene.domain).await;
+    }
+}
