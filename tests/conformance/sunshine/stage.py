@@ -7,23 +7,17 @@ told, and refuse one that leads to the machine itself.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import subprocess
-import tempfile
-import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from sunshine import models
 from sunshine.app import App, hex_id, text, unique
 from sunshine.clients import NAMES, Client, Driver
-from sunshine.providers import Account, Planned, Sent, StandIn, Told, all_of_them
+from sunshine.providers import Account, Sent, StandIn, Told, all_of_them
 from support import native, web
 from support.process import Throng, environment
 from support.receiver import Delivery, Receiver

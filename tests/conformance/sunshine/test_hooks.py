@@ -27,6 +27,17 @@ MESSAGES = pytest.mark.conformance(operation="list_messages", status=200)
 each_channel = pytest.mark.parametrize("kind", CHANNELS)
 # What a request is answered that is not believed; Mailgun goes on for hours after anything but this.
 UNBELIEVED = {"mailgun": 406, "twilio": 401, "messagebird": 401, "whatsapp": 401}
+# What people send on WhatsApp beside words; the last is not invented yet.
+OTHERS: list[dict[str, Any]] = [
+    {"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "\U0001f44d"}},
+    {"type": "image", "image": {"id": "1", "mime_type": "image/jpeg", "sha256": "x", "caption": "look"}},
+    {"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}},
+    {"type": "unsupported", "errors": [{"code": 131051, "title": "Message type unknown"}]},
+    {"type": "tomorrow", "tomorrow": {"a": 1}},
+]
+NOTHING = {
+    "none": b"", "open": b"{", "list": b"[]", "null": b"null", "not UTF-8": b"\xff\xfe", "entry": b'{"entry": 7}', "long": b"a=" + b"b" * 100_000, "deep": b'{"a":' * 5_000,
+}  # fmt: skip
 
 
 def waiting(play: Play, kind: str) -> Scene:
@@ -369,7 +380,7 @@ def test_a_button_of_whatsapps_that_says_yes(play: Play, how: str) -> None:
 
 @LIST
 @MESSAGES
-@pytest.mark.parametrize("said", [{"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "\U0001f44d"}}, {"type": "image", "image": {"id": "1", "mime_type": "image/jpeg", "sha256": "x", "caption": "look"}}, {"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}}, {"type": "unsupported", "errors": [{"code": 131051, "title": "Message type unknown"}]}, {"type": "tomorrow", "tomorrow": {"a": 1}}], ids=lambda said: said["type"])  # fmt: skip
+@pytest.mark.parametrize("said", OTHERS, ids=lambda said: said["type"])
 def test_other_messages_of_whatsapps(play: Play, said: dict[str, Any]) -> None:
     """Whatever it is: taken, and answered, so that Meta does not go on for days."""
     scene = waiting(play, "whatsapp")
@@ -410,7 +421,7 @@ def test_a_hook_whose_secret_is_not_set(play: Play, kind: str) -> None:
 
 @MESSAGES
 @each_channel
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"entry": 7}', b"a=" + b"b" * 100_000, b'{"a":' * 5_000], ids=["none", "open", "list", "null", "not UTF-8", "entry", "long", "deep"])
+@pytest.mark.parametrize("body", NOTHING.values(), ids=NOTHING.keys())
 def test_bodies_that_say_nothing(play: Play, kind: str, body: bytes) -> None:
     """Refused, signed or not, without an error of the server's."""
     scene = standing(play, kind)

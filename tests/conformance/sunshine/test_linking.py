@@ -9,7 +9,6 @@ import pytest
 
 from sunshine.app import TIME, text, unique
 from sunshine.fixtures import Play
-from sunshine.providers import Planned
 from sunshine.stage import CHANNELS, Scene, Workspace
 from support.receiver import Receiver
 from support.waiting import wait_until

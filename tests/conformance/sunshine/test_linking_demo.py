@@ -17,6 +17,14 @@ from support.waiting import wait_until
 CREATE = pytest.mark.conformance(operation="create_client", status=201)
 LIST = pytest.mark.conformance(operation="list_clients", status=200)
 
+# How somebody is asked, what they answer, and what becomes of it; None is what the command says by itself.
+ANSWERS: list[tuple[str, list[tuple[str | None, str | None]]]] = [
+    ("immediate", []),
+    ("userActivity", [("hm", "active")]),
+    ("prompt", [("what?", "pending"), (None, "active"), ("stop", "blocked"), ("start", "active")]),
+    ("prompt", [("no", None)]),
+]
+
 
 def confirm(app: App, item: int, *answer: str) -> str:
     variables = {**environment(), "THRONG_URL": app.server.url, "THRONG_TOKEN": app.server.ready["native"]["token"]}
@@ -47,7 +55,7 @@ def test_confirm(client: Client, app: App, kind: str) -> None:
         found = client.call("list_clients", user["id"])["clients"]
         return found[0]["status"] if found else None
 
-    for confirmation, answers in (("immediate", []), ("userActivity", [("hm", "active")]), ("prompt", [("what?", "pending"), (None, "active"), ("stop", "blocked"), ("start", "active")]), ("prompt", [("no", None)])):
+    for confirmation, answers in ANSWERS:
         user, words = client.call("create_user", {"externalId": unique("user-")})["user"], unique("May we? ")
         room = app.conversation(user)
         body = client_create(integration, room, confirmation)

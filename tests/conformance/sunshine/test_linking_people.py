@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from sunshine.app import App, bearer, basic, text, unique
+from sunshine.app import App, bearer, text, unique
 from sunshine.fixtures import Play
-from sunshine.stage import CHANNELS, Scene, Workspace
-from support import web
+from sunshine.stage import CHANNELS, Workspace
 from support.waiting import wait_until
 
 CREATE = pytest.mark.conformance(operation="create_client", status=201)
@@ -146,8 +145,8 @@ def test_linking_again_is_no_way_around_stop(play: Play, kind: str, confirmation
         scene.link(confirmation, user=user, conversation=conversation, message=text("Hello again!"))
         wait_until(lambda user=user: scene.status(user) is None, 30, "it is no more")
     for user in (scene.user, bob):
-        [failed] = [event for event in scene.told("client:remove") if event["payload"]["reason"] == "linkFailed" and event["payload"]["user"]["id"] == user["id"]]
-        assert failed["payload"]["error"]["code"] == "blocked", failed
+        failed = scene.wait_event("client:remove", lambda payload, user=user: (payload["reason"], payload["user"]["id"]) == ("linkFailed", user["id"]))
+        assert failed["error"]["code"] == "blocked", failed
     # One that only waits for the person waits on.
     scene.link("userActivity", user=bob, conversation=room)
     scene.hears("hm?")
