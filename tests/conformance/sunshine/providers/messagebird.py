@@ -35,7 +35,7 @@ class MessageBird(StandIn):
         super().__init__()
 
     def account(self) -> Account:
-        key, signing_key = unique("live_"), unique("sign") + unique()
+        key, signing_key = unique("live_"), "".join(unique("sign") for _ in range(4))
         self.keys.add(key)
         number = fictitious_number(self.next_number()).removeprefix("+")
         return Account({"type": "messagebird", "accessKey": key, "signingKey": signing_key, "originator": number}, {}, (key, signing_key))
