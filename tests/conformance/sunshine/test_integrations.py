@@ -152,6 +152,23 @@ def test_a_name_is_taken_away(client: Client, app: App) -> None:
     assert client.call("get_integration", made["id"])["integration"].get("displayName") is None
 
 
+@cells(400, "update_integration")
+@GET
+@pytest.mark.parametrize("body", [{"displayName": ""}, {"displayName": "x" * 101}, {"displayName": 7}, {"accountSid": None}, {"accountSid": "../x"}, [], "x"], ids=repr)
+def test_a_change_that_is_refused(app: App, body: Any) -> None:
+    made = app.integration("twilio", displayName="Before")
+    before = app.json("GET", f"/integrations/{made['id']}")
+    assert_refused(app.send("PATCH", f"/integrations/{made['id']}", body), 400, "bad_request")
+    assert app.json("GET", f"/integrations/{made['id']}") == before
+
+
+@cells(404, "delete_integration", "get_integration")
+@pytest.mark.parametrize("name", ["x", "63f8c5361b9c80d3274be7c", "63F8C5361B9C80D3274BE7CA", "0", "-1"])
+def test_an_id_of_no_form(client: Client, name: str) -> None:
+    for operation in ("get_integration", "delete_integration"):
+        assert_refused(client.answer(operation, name), 404, "integration_not_found")
+
+
 @DELETE
 @GET
 @cells(404, "get_integration", "delete_integration", "update_integration")
