@@ -113,7 +113,7 @@ fn shown(workspace: i64, integration: &Integration, webhook: wire::Webhook) -> w
             .clone()
             .filter(|name| !name.is_empty()),
         fields: members,
-        webhooks: (kind == IntegrationKind::Custom).then(|| [webhook]),
+        webhooks: (kind == IntegrationKind::Custom).then_some([webhook]),
     }
 }
 

@@ -24,7 +24,6 @@ pub async fn list(call: Call) -> Answer {
     let query = TreeQuery {
         api: call.query.flag("apiControlled")?,
         updated_since: call.query.since("updatedSince")?,
-        ..TreeQuery::default()
     };
     let caller = call.caller();
     let (placed, total) = call
