@@ -186,6 +186,32 @@ def test_deleted(client: Client, app: App) -> None:
     assert made["id"] not in whole(app).replace(linked["id"], "")
 
 
+@GET
+@LIST
+@cells(200, "delete_webhook")
+def test_a_custom_one_whose_webhook_is_gone(client: Client, own_app: App) -> None:
+    """Both Python clients cannot read one without a webhook, and version 17 then none of a whole list."""
+    client = client.at(own_app)
+    custom = own_app.integration("custom")
+    (webhook,) = own_app.json("GET", f"/integrations/{custom['id']}/webhooks")["webhooks"]
+    client.call("delete_webhook", custom["id"], webhook["id"])
+    assert client.call("list_webhooks", custom["id"])["webhooks"] == []
+    assert client.call("get_integration", custom["id"])["integration"]["id"] == custom["id"]
+    assert [it["id"] for it in client.call("list_integrations")["integrations"]] == [custom["id"]]
+
+
+@LIST
+def test_a_custom_one_of_several_webhooks(client: Client, own_app: App) -> None:
+    """Shows its oldest, since version 17 reads one and no more."""
+    client = client.at(own_app)
+    custom = own_app.integration("custom")
+    first, *_ = own_app.json("GET", f"/integrations/{custom['id']}/webhooks")["webhooks"]
+    client.call("create_webhook", custom["id"], {"target": "https://example.org/second", "triggers": ["user:delete"]})
+    assert client.call("list_integrations")["integrations"]
+    (shown,) = client.answer("get_integration", custom["id"]).json["integration"]["webhooks"]
+    assert shown["id"] == first["id"]
+
+
 BAD: dict[str, Any] = {
     "nothing": {},
     "no type": SETTINGS["twilio"],
