@@ -61,6 +61,11 @@ def signed(scene: Scene, body: bytes, media_type: str) -> Told:
     return Told("POST", scene.hook_url, {"Content-Type": media_type}, urlencode(scene.standin.signature(scene.account)).encode())
 
 
+def of_short_code(scene: Scene, words: str) -> Told:
+    fields = {"mid": unique(), "shortcode": "1008", "keyword": "HELLO", "originator": scene.address.removeprefix("+"), "operator": "23430", "message": words, "receive_datetime": "20261125090000"}
+    return scene.standin.told(scene.account, "GET", f"{scene.hook_url}?{urlencode(fields)}")
+
+
 def assert_refused(scene: Scene, told: Told, status: int | None = None) -> None:
     """Not believed: the answer says so and nothing else, and nothing has happened."""
     answer = scene.workspace.stage.deliver(told)
@@ -208,12 +213,45 @@ def test_the_hook_of_a_deleted_integration(play: Play, kind: str) -> None:
 
 @LIST
 @MESSAGES
-@pytest.mark.parametrize(("kind", "age"), [("mailgun", -3600), ("mailgun", 3600), ("messagebird", -3600), ("messagebird", 3600)])
+@pytest.mark.parametrize(("kind", "age"), [("mailgun", -36_000), ("mailgun", 3600), ("messagebird", -3600), ("messagebird", 3600)])
 def test_what_was_signed_long_ago(play: Play, kind: str, age: int) -> None:
-    """Or in the future. The others sign no time."""
+    """Or in the future. Mailgun repeats for eight hours what was not heard; the others sign no time."""
     scene, moment = waiting(play, kind), int(time.time()) + age
     changes: dict[str, Any] = {"timestamp": moment} if kind == "mailgun" else {"claims": {"nbf": moment, "exp": moment + 60}}
     assert_refused(scene, scene.writes("hello", **changes))
+
+
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("before", ["a mail", "a failure", "a delivery"])
+def test_a_token_of_mailguns_is_good_once(play: Play, before: str) -> None:
+    """Mailgun does not sign what it tells: whoever has overheard a signature could else say anything with it."""
+    scene = waiting(play, "mailgun")
+    [sent] = scene.got()
+    if before == "a mail":
+        told = scene.writes("hello", scene.standin.address())
+        fields = dict(pairs(told.body or b""))
+        signed = {name: fields[name] for name in ("timestamp", "token", "signature")}
+    else:
+        told = scene.standin.event(scene.account, scene.hook_url, sent, event="delivered" if before == "a delivery" else "failed", severity="temporary", reason="generic")
+        signed = json.loads(told.body or b"")["signature"]
+    assert scene.workspace.stage.deliver(told).status == 200
+    forged = scene.writes("yes", timestamp=signed["timestamp"], token=signed["token"])
+    assert dict(pairs(forged.body or b""))["signature"] == signed["signature"]
+    scene.workspace.stage.deliver(forged)
+    assert scene.status() == "pending" and scene.messages() == []
+    scene.hears("hello")
+    scene.wait_for("active")
+
+
+@MESSAGES
+def test_a_mail_that_mailgun_repeats_for_hours(play: Play) -> None:
+    """After an outage of ours: taken with the signature that it had, and once."""
+    scene = waiting(play, "mailgun")
+    told = scene.hears("hello", timestamp=int(time.time()) - 8 * 3600)
+    scene.wait_for("active")
+    assert scene.workspace.stage.deliver(told).status == 200
+    assert len(scene.messages()) == 1
 
 
 @LIST
@@ -248,11 +286,11 @@ def test_algorithms_of_messagebirds_token(play: Play) -> None:
 
 
 @MESSAGES
-@pytest.mark.parametrize("how", ["json", "form", "get"])
+@pytest.mark.parametrize("how", ["json", "form", "get", "short code"])
 def test_how_messagebird_tells(play: Play, how: str) -> None:
-    """Flow Builder posts JSON or a form; a number's own callback is a GET."""
+    """Flow Builder posts JSON or a form; a number's own callback is a GET, and so is a short code's, which has other names."""
     scene, words = waiting(play, "messagebird"), unique("hello & goodbye ")
-    told = scene.writes(words, how=how)
+    told = scene.writes(words, how=how) if how != "short code" else of_short_code(scene, words)
     # Our signature is one that MessageBird's library takes.
     assert MessageBirdValidator(scene.account.integration["signingKey"]).validate_signature(told.headers["MessageBird-Signature-JWT"], told.url, told.body or b"")
     assert scene.workspace.stage.deliver(told).status == 200
@@ -270,6 +308,19 @@ def test_what_twilios_library_signs(play: Play, fields: dict[str, str]) -> None:
     assert scene.workspace.stage.deliver(told).status == 200
     scene.wait_for("active")
     assert TwilioValidator(token).validate(told.url, dict(part for part in pairs(told.body or b"")), told.headers["X-Twilio-Signature"])
+
+
+@MESSAGES
+def test_twilio_by_get(play: Play) -> None:
+    """A number's webhook may be set to GET: all of it is in the URL, and the URL is what is signed."""
+    scene, words = waiting(play, "twilio"), unique("hello & goodbye ")
+    url = f"{scene.hook_url}?{urlencode(dict(pairs(scene.writes(words).body or b'')))}"
+    signature = TwilioValidator(scene.account.integration["authToken"]).compute_signature(url, {})
+    told = Told("GET", url, {"X-Twilio-Signature": signature})
+    assert_refused(scene, told.but(url=url.replace("goodbye", "goodday")))
+    assert scene.workspace.stage.deliver(told).status == 200
+    scene.wait_for("active")
+    assert [message["content"]["text"] for message in scene.messages()] == [words]
 
 
 @LIST
@@ -299,6 +350,34 @@ def test_whatsapp_tells_several_things_at_once(play: Play) -> None:
     scene.wait_for("active", bob)
     assert sorted(message["content"]["text"] for message in scene.messages()) == ["one", "two"]
     assert [message["content"]["text"] for message in scene.messages(room)] == ["from Bob"]
+
+
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("how", ["button", "button_reply", "list_reply"])
+def test_a_button_of_whatsapps_that_says_yes(play: Play, how: str) -> None:
+    """Whoever is asked by a template answers with a button of it."""
+    scene = play("whatsapp")
+    scene.link("prompt", message=text("May we?"))
+    scene.wait_told("client:add channelLinking", "client:update matched")
+    said: dict[str, Any] = {"type": "button", "button": {"text": "Yes", "payload": "answer-1"}}
+    if how != "button":
+        said = {"type": "interactive", "interactive": {"type": how, how: {"id": "answer-1", "title": "Yes"}}}
+    scene.hears("", context={"from": "15550783881", "id": "wamid.x"}, **said)
+    scene.wait_for("active")
+
+
+@LIST
+@MESSAGES
+@pytest.mark.parametrize("said", [{"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "\U0001f44d"}}, {"type": "image", "image": {"id": "1", "mime_type": "image/jpeg", "sha256": "x", "caption": "look"}}, {"type": "location", "location": {"latitude": 1.5, "longitude": 2.5}}, {"type": "unsupported", "errors": [{"code": 131051, "title": "Message type unknown"}]}, {"type": "tomorrow", "tomorrow": {"a": 1}}], ids=lambda said: said["type"])  # fmt: skip
+def test_other_messages_of_whatsapps(play: Play, said: dict[str, Any]) -> None:
+    """Whatever it is: taken, and answered, so that Meta does not go on for days."""
+    scene = waiting(play, "whatsapp")
+    scene.hears("", **said)
+    assert all(message["content"]["type"] for message in scene.messages())
+    scene.hears("words")
+    scene.wait_for("active")
+    assert "words" in [message["content"].get("text") for message in scene.messages()]
 
 
 @LIST
@@ -361,6 +440,21 @@ def test_a_picture_that_somebody_sends(play: Play) -> None:
     scene.hears("look", NumMedia="1", MediaUrl0=url, MediaContentType0="image/jpeg")
     [message] = scene.messages()
     assert message["content"]["type"] == "image" and message["content"]["mediaUrl"] == url
+
+
+@MESSAGES
+def test_a_mail_with_a_file(play: Play) -> None:
+    """Mailgun posts multipart/form-data then."""
+    scene, words = waiting(play, "mailgun"), unique("see the file ")
+    fields = pairs(scene.writes(words).body or b"")
+    boundary = unique("boundary")
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in [*fields, ("attachment-count", "1")]]
+    file = f'--{boundary}\r\nContent-Disposition: form-data; name="attachment-1"; filename="token"\r\nContent-Type: application/pdf\r\n\r\n'.encode() + bytes(range(256)) * 400
+    body = b"".join([*parts, file, f"\r\n--{boundary}--\r\n".encode()])
+    told = Told("POST", scene.hook_url, {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}, body)
+    assert scene.workspace.stage.deliver(told).status == 200
+    scene.wait_for("active")
+    assert [message["content"]["text"] for message in scene.messages()] == [words]
 
 
 @MESSAGES

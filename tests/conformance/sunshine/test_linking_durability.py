@@ -58,6 +58,8 @@ def test_killed_with_confirmations_waiting(own_stage: Stage, own_workspace: Work
             scene.got()
     failed = wait_until(lambda: len(found := [item for item in own_workspace.outbox(state="queued") if item["last_error"]]) == 4 and found, 30, "four wait")
     wait_until(lambda: len(own_workspace.outbox(state="sent")) == 4, 30, "four questions were sent")
+    # An event that is under way when it dies would be told much later.
+    wait_until(lambda: not own_workspace.outbox("webhook", state="queued"), 30, "all events are told")
     own_stage.server.kill()
     gate.set()
     own_stage.serve()
@@ -107,8 +109,6 @@ def test_what_was_heard_before_it_was_killed(own_stage: Stage, own_workspace: Wo
         assert scene.status() == "active" and len(scene.messages()) == 1
         assert own_stage.deliver(one).status == 200
         assert len(scene.messages()) == 1
-        # Nothing was sent that a provider could have matched.
-        scene.wait_told("client:add channelLinking", "client:update confirmed")
 
 
 @LIST

@@ -144,12 +144,17 @@ def test_linking_again_is_no_way_around_stop(play: Play, kind: str, confirmation
     room = scene.workspace.conversation(bob)
     for user, conversation in ((scene.user, scene.conversation), (bob, room)):
         scene.link(confirmation, user=user, conversation=conversation, message=text("Hello again!"))
-        # It is settled as soon as the item is: what is linked later and elsewhere is sent.
-        wait_until(lambda: not scene.workspace.outbox(state="queued"), 30, "nothing waits")
-        assert scene.status(user) in (None, "blocked", "pending")
+        wait_until(lambda user=user: scene.status(user) is None, 30, "it is no more")
+    for user in (scene.user, bob):
+        [failed] = [event for event in scene.told("client:remove") if event["payload"]["reason"] == "linkFailed" and event["payload"]["user"]["id"] == user["id"]]
+        assert failed["payload"]["error"]["code"] == "blocked", failed
+    # One that only waits for the person waits on.
+    scene.link("userActivity", user=bob, conversation=room)
     scene.hears("hm?")
-    assert "active" not in {scene.status(user) for user in (scene.user, bob)}
+    assert (scene.status(), scene.status(bob)) == (None, "pending")
     assert len(scene.got()) == 1
+    scene.hears("start")
+    scene.wait_for("active", bob)
 
 
 @CREATE
@@ -208,3 +213,70 @@ def test_a_token_of_a_user_signs_that_user_in_and_no_more(workspace: Workspace) 
     sdk(app, "/login", user["externalId"], "d", 401, secret="0" * 40)
     for one in (user, other):
         assert workspace.client.call("list_clients", one["id"])["clients"] == []
+
+
+@LIST
+@pytest.mark.conformance(operation="delete_user", status=200)
+def test_a_user_who_is_deleted(play: Play) -> None:
+    """So are the clients; what was to be sent to them is not sent, and what they write is nobody's."""
+    scene = play("whatsapp")
+    scene.standin.plan(scene.address, 503)
+    scene.link("prompt", message=text("May we?"))
+    item = wait_until(lambda: [item for item in scene.workspace.outbox(state="queued") if item["last_error"]], 30, "it waits")[0]
+    scene.client.call("delete_user", scene.user["id"])
+    assert scene.client.answer("list_clients", scene.user["id"]).status == 404
+    scene.workspace.native("POST", f"/outbox/{item['id']}/retry")
+    wait_until(lambda: not scene.workspace.outbox(state="queued"), 30, "nothing waits")
+    assert len(scene.got()) == 1
+    scene.hears("yes")
+    assert scene.wait_event("user:delete")["user"]["id"] == scene.user["id"]
+    assert not [event for event in scene.told("client:update") if event["payload"]["reason"] == "confirmed"]
+
+
+@LIST
+@pytest.mark.conformance(operation="delete_user_personal_information", status=200)
+def test_personal_information_that_is_deleted(play: Play) -> None:
+    """What a channel told of somebody goes; the client stays."""
+    scene = play("whatsapp")
+    scene.link("userActivity")
+    scene.hears("hello", name="Ann of the canaries")
+    client = scene.wait_for("active")
+    assert client["displayName"] == "Ann of the canaries"
+    scene.client.call("delete_user_personal_information", scene.user["id"])
+    [client] = scene.clients()
+    assert client["status"] == "active" and not [name for name in ("displayName", "avatarUrl", "info", "raw") if client.get(name)], client
+    scene.post("are you still there?")
+    scene.got(1)
+
+
+@LIST
+@CREATE
+def test_how_many_are_reached(play: Play) -> None:
+    """Everyone with an active client on a channel is a set: it counts, and audiences can be made of it."""
+    scene = play("whatsapp")
+
+    def counted() -> int:
+        [count] = [one["people"] for one in scene.workspace.native("GET", "/channels")["items"] if one["channel"] == "whatsapp"]
+        assert f"{count}" in scene.workspace.throng("channel", "counts")
+        return count
+
+    assert counted() == 0
+    users = [(scene.user, scene.conversation, scene.address)]
+    users += [(user, scene.workspace.conversation(user), scene.standin.address()) for user in (scene.workspace.user(), scene.workspace.user())]
+    for user, room, address in users:
+        scene.link("userActivity", user=user, conversation=room, address=address)
+    assert counted() == 0
+    for _, _, address in users:
+        scene.hears("hello", address)
+    assert counted() == 3
+    # Somebody on a second number is one person still.
+    second = scene.standin.address()
+    scene.link("userActivity", address=second)
+    scene.hears("hello", second)
+    assert counted() == 3
+    scene.hears("stop", users[1][2])
+    assert counted() == 2
+    scene.client.call("delete_user", users[2][0]["id"])
+    assert counted() == 1
+    scene.hears("start", users[1][2])
+    assert counted() == 2

@@ -59,7 +59,8 @@ class MessageBird(StandIn):
         required(fields, "originator", "recipients", "body", status=422, code=9)
         if not ORIGINATOR.fullmatch(fields["originator"]):
             raise Wrong(422, f"originator is invalid: {fields['originator']!r}", 10)
-        recipients = fields["recipients"]
+        # Or all of them in one text, as its client for Python has it.
+        recipients = fields["recipients"].split(",") if isinstance(fields["recipients"], str) else fields["recipients"]
         if not isinstance(recipients, list) or len(recipients) != 1 or not MSISDN.fullmatch(str(recipients[0])):
             raise Wrong(422, f"no (correct) recipients found: {recipients!r}", 10)
         if fields.get("type", "sms") not in ("sms", "binary", "flash") or fields.get("datacoding", "plain") not in ("plain", "unicode", "auto"):

@@ -123,7 +123,10 @@ class WhatsApp(StandIn):
 
     def message(self, address: str, text: str, **changes: Any) -> dict[str, Any]:
         wamid = changes.pop("wamid", None) or f"wamid.{secrets.token_urlsafe(24)}"
-        return {"from": address.removeprefix("+"), "id": wamid, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}, **changes}
+        said = {"from": address.removeprefix("+"), "id": wamid, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}, **changes}
+        if said["type"] != "text":
+            del said["text"]
+        return said
 
     def writes(self, account: Account, hook: str, address: str, text: str, **changes: Any) -> Told:
         contact = {"profile": {"name": changes.pop("name", "Ann Lee")}, "wa_id": address.removeprefix("+")}
