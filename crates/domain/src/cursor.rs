@@ -2,7 +2,7 @@
 //!
 //! Invariant: a page is in ascending order of id whichever way it was asked for.
 
-use store::Keyset;
+use store::{Keyset, Side};
 
 use crate::{
     error::{Error, Result},
@@ -51,10 +51,11 @@ impl CursorQuery {
             return Err(Error::invalid("page", "size", text));
         }
         Ok(Keyset {
-            after: self.after.unwrap_or(0),
-            before: self.before.unwrap_or(i64::MAX),
+            side: match self.before {
+                Some(before) => Side::Before(before),
+                None => Side::After(self.after.unwrap_or(0)),
+            },
             limit: self.limit as i64 + 1,
-            backwards: self.before.is_some(),
         })
     }
 

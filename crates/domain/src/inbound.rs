@@ -42,7 +42,7 @@ impl std::fmt::Debug for Hook {
 /// Something that a provider told, whose signature was checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbound {
-    /// The provider's own id for it, which a repetition has too.
+    /// The provider's own ids for it, one a line: a repetition has one of them at least.
     pub id: String,
     pub event: InboundEvent,
 }
@@ -168,7 +168,7 @@ impl Word {
 /// An event with what it needs from outside its command.
 struct Telling {
     integration: i64,
-    seen: Vec<u8>,
+    seen: Vec<Vec<u8>>,
     event: InboundEvent,
     /// What the address that it came from is found by.
     batch: Batch,
@@ -338,7 +338,11 @@ fn failed(
 }
 
 fn told(tx: &mut Tx<'_, '_>, sealer: &Sealer, telling: &Telling) -> Result<()> {
-    if !store::inbound_seen(tx, &telling.seen)? {
+    let mut is_new = true;
+    for id in &telling.seen {
+        is_new &= store::inbound_seen(tx, id)?;
+    }
+    if !is_new {
         return Ok(());
     }
     let (integration, key) = (telling.integration, telling.key.as_slice());
@@ -418,12 +422,15 @@ impl Domain {
                 self.address_batch(workspace, channel, &address).await?
             }
         };
-        let mut hasher = blake3::Hasher::new_derive_key("throng 2026-11 inbound event");
-        hasher.update(&integration.to_le_bytes());
-        hasher.update(inbound.id.as_bytes());
+        let seen = inbound.id.lines().map(|id| {
+            let mut hasher = blake3::Hasher::new_derive_key("throng 2026-11 inbound event");
+            hasher.update(&integration.to_le_bytes());
+            hasher.update(id.as_bytes());
+            hasher.finalize().as_bytes()[..16].to_vec()
+        });
         Ok(Some(Telling {
             integration,
-            seen: hasher.finalize().as_bytes()[..16].to_vec(),
+            seen: seen.collect(),
             key: address_key(&batch),
             event: inbound.event,
             batch,

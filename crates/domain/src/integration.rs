@@ -448,10 +448,9 @@ impl Domain {
                 let rows = match own {
                     None => store::integration_page(read, &names, slice)?,
                     Some(own) => {
-                        let between = |id| slice.after < id && id < slice.before;
                         let found = store::integration_get(read, own)?.into_iter();
                         found
-                            .filter(|row| between(row.id) && names.contains(&row.kind.as_str()))
+                            .filter(|row| slice.holds(row.id) && names.contains(&row.kind.as_str()))
                             .collect()
                     }
                 };

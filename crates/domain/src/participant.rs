@@ -45,12 +45,7 @@ const PERSONAL: Error = Error::Conflict("Nobody joins or leaves a personal conve
 
 /// All participants of a conversation, in order of id.
 pub(crate) fn all(sql: &mut dyn Sql, conversation: i64) -> Result<Vec<ParticipantRow>> {
-    let everybody = Keyset {
-        after: 0,
-        before: i64::MAX,
-        limit: limits::PARTICIPANTS_MAX as i64,
-        backwards: false,
-    };
+    let everybody = Keyset::first(limits::PARTICIPANTS_MAX as i64);
     Ok(store::participant_page(sql, conversation, everybody)?)
 }
 

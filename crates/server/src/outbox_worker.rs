@@ -66,7 +66,7 @@ impl OutboxWorker {
             domain: domain.clone(),
             carrier,
         };
-        let mails = mailer.map(|mailer| lane(Carrier::Mail(mailer)));
+        let mails = mailer.map(|mailer| lane(Carrier::Mail(Box::new(mailer))));
         let deliveries = lane(Carrier::Webhook(Receivers::default()));
         let messages = lane(Carrier::Channel(Arc::new(Channels::new(channels))));
         let task = tokio::spawn(async move {
@@ -95,7 +95,7 @@ impl OutboxWorker {
 
 /// What carries the items of a kind.
 enum Carrier {
-    Mail(Mailer),
+    Mail(Box<Mailer>),
     Webhook(Receivers),
     Channel(Arc<Channels>),
 }
@@ -183,7 +183,7 @@ impl Lane {
         match &self.carrier {
             Carrier::Mail(mailer) => {
                 for mail in domain.outbox_claim(free).await.map_err(unread)? {
-                    sending.spawn(send_mail(domain.clone(), mailer.clone(), mail));
+                    sending.spawn(send_mail(domain.clone(), (**mailer).clone(), mail));
                 }
             }
             Carrier::Webhook(receivers) => {

@@ -52,10 +52,10 @@ const GET: &str = "SELECT id, record_id, person, kind, integration_id, address_k
      WHERE workspace_id = $1 AND id = $2";
 const OF_RECORD: &str = "SELECT id, record_id, person, kind, integration_id, address_key, detail, status, confirmation, \
      conversation_id, is_primary, last_seen, linked_at, expires, created, updated FROM client \
-     WHERE workspace_id = $1 AND record_id = $2 AND id > $3 AND id < $4 ORDER BY id LIMIT $5";
+     WHERE workspace_id = $1 AND record_id = $2 AND id > $3 ORDER BY id LIMIT $4";
 const OF_RECORD_BACK: &str = "SELECT id, record_id, person, kind, integration_id, address_key, detail, status, \
      confirmation, conversation_id, is_primary, last_seen, linked_at, expires, created, updated FROM client \
-     WHERE workspace_id = $1 AND record_id = $2 AND id > $3 AND id < $4 ORDER BY id DESC LIMIT $5";
+     WHERE workspace_id = $1 AND record_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
 const COUNT: &str = "SELECT count(*) FROM client WHERE workspace_id = $1 AND record_id = $2";
 const AT_ADDRESS: &str = "SELECT id, record_id, person, kind, integration_id, address_key, detail, status, confirmation, \
      conversation_id, is_primary, last_seen, linked_at, expires, created, updated FROM client \
@@ -189,13 +189,7 @@ pub fn clients_of_record(
     record: i64,
     limit: i64,
 ) -> Result<Vec<ClientRow>, Error> {
-    let all = Keyset {
-        after: 0,
-        before: i64::MAX,
-        limit,
-        backwards: false,
-    };
-    clients_page(sql, record, all)
+    clients_page(sql, record, Keyset::first(limit))
 }
 
 pub fn clients_count(sql: &mut dyn Sql, record: i64) -> Result<u64, Error> {

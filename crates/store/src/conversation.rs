@@ -38,13 +38,13 @@ const GET: &str = "SELECT id, source, kind, display_name, description, icon_url,
 const PAGE_OF: &str = "SELECT c.id, c.source, c.kind, c.display_name, c.description, c.icon_url, c.metadata, \
      c.is_default, c.business_last_read, c.last_updated, c.messages, c.created, c.updated FROM participant p \
      JOIN conversation c ON c.workspace_id = p.workspace_id AND c.id = p.conversation_id \
-     WHERE p.workspace_id = $1 AND p.record_id = $2 AND p.conversation_id > $3 AND p.conversation_id < $4 \
-     ORDER BY p.conversation_id LIMIT $5";
+     WHERE p.workspace_id = $1 AND p.record_id = $2 AND p.conversation_id > $3 \
+     ORDER BY p.conversation_id LIMIT $4";
 const PAGE_OF_BACK: &str = "SELECT c.id, c.source, c.kind, c.display_name, c.description, c.icon_url, c.metadata, \
      c.is_default, c.business_last_read, c.last_updated, c.messages, c.created, c.updated FROM participant p \
      JOIN conversation c ON c.workspace_id = p.workspace_id AND c.id = p.conversation_id \
-     WHERE p.workspace_id = $1 AND p.record_id = $2 AND p.conversation_id > $3 AND p.conversation_id < $4 \
-     ORDER BY p.conversation_id DESC LIMIT $5";
+     WHERE p.workspace_id = $1 AND p.record_id = $2 AND p.conversation_id < $3 \
+     ORDER BY p.conversation_id DESC LIMIT $4";
 const DEFAULT_OF: &str = "SELECT c.id FROM participant p \
      JOIN conversation c ON c.workspace_id = p.workspace_id AND c.id = p.conversation_id \
      WHERE p.workspace_id = $1 AND p.record_id = $2 AND c.is_default = 1 LIMIT 1";

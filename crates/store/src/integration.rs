@@ -40,11 +40,11 @@ const HOOK_DELETE: &str =
 const GET: &str = "SELECT id, kind, display_name, fields, secrets, status, hook_token, created, updated \
      FROM integration WHERE workspace_id = $1 AND id = $2";
 const PAGE: &str = "SELECT id, kind, display_name, fields, secrets, status, hook_token, created, updated \
-     FROM integration WHERE workspace_id = $1 AND kind IN ($2, $3, $4, $5, $6) AND id > $7 AND id < $8 \
-     ORDER BY id LIMIT $9";
+     FROM integration WHERE workspace_id = $1 AND kind IN ($2, $3, $4, $5, $6) AND id > $7 \
+     ORDER BY id LIMIT $8";
 const PAGE_BACK: &str = "SELECT id, kind, display_name, fields, secrets, status, hook_token, created, updated \
-     FROM integration WHERE workspace_id = $1 AND kind IN ($2, $3, $4, $5, $6) AND id > $7 AND id < $8 \
-     ORDER BY id DESC LIMIT $9";
+     FROM integration WHERE workspace_id = $1 AND kind IN ($2, $3, $4, $5, $6) AND id < $7 \
+     ORDER BY id DESC LIMIT $8";
 const COUNT: &str = "SELECT count(*) FROM integration WHERE workspace_id = $1";
 const UPDATE: &str = "UPDATE integration SET display_name = $3, fields = $4, secrets = $5, status = $6, updated = $7 \
      WHERE workspace_id = $1 AND id = $2";

@@ -104,7 +104,7 @@ pub use integration::{
     integration_insert, integration_page, integration_update, integrations_count,
 };
 pub use job::{JobRow, job_finish, job_get, job_insert, job_page, job_step, jobs_open};
-pub use keyset::Keyset;
+pub use keyset::{Keyset, Side};
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use manager::{
     ManagerRow, managed_by, manager_delete, manager_get, manager_put, managers_clear, managers_of,

@@ -24,9 +24,9 @@ const INSERT: &str = "INSERT INTO message (workspace_id, conversation_id, id, au
 const GET: &str = "SELECT id, conversation_id, author_record, body, created FROM message \
      WHERE workspace_id = $1 AND conversation_id = $2 AND id = $3";
 const PAGE: &str = "SELECT id, conversation_id, author_record, body, created FROM message \
-     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 AND id < $4 ORDER BY id LIMIT $5";
+     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 ORDER BY id LIMIT $4";
 const PAGE_BACK: &str = "SELECT id, conversation_id, author_record, body, created FROM message \
-     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 AND id < $4 ORDER BY id DESC LIMIT $5";
+     WHERE workspace_id = $1 AND conversation_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
 const DELETE: &str = "DELETE FROM message WHERE workspace_id = $1 AND conversation_id = $2 AND id = $3 \
      RETURNING id";
 const DELETE_ALL: &str = "DELETE FROM message WHERE workspace_id = $1 AND conversation_id = $2";

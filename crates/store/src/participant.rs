@@ -32,9 +32,9 @@ const OF_RECORD: &str = "SELECT id, conversation_id, record_id, unread, last_rea
 const COUNT_OF_RECORD: &str =
     "SELECT count(*) FROM participant WHERE workspace_id = $1 AND record_id = $2";
 const PAGE: &str = "SELECT id, conversation_id, record_id, unread, last_read, clients, created FROM participant \
-     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 AND id < $4 ORDER BY id LIMIT $5";
+     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 ORDER BY id LIMIT $4";
 const PAGE_BACK: &str = "SELECT id, conversation_id, record_id, unread, last_read, clients, created FROM participant \
-     WHERE workspace_id = $1 AND conversation_id = $2 AND id > $3 AND id < $4 ORDER BY id DESC LIMIT $5";
+     WHERE workspace_id = $1 AND conversation_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
 const CLIENTS: &str = "UPDATE participant SET clients = $4 WHERE workspace_id = $1 AND conversation_id = $2 AND id = $3";
 const READ: &str = "UPDATE participant SET unread = 0, last_read = $4 \
      WHERE workspace_id = $1 AND conversation_id = $2 AND id = $3";

@@ -114,6 +114,45 @@ fn every_statement_prepares_on_both_engines() {
     }
 }
 
+/// SQLite has no statistics, and a list that it would look for by the workspace alone takes as long as there are rows.
+#[test]
+fn a_page_is_looked_for_by_what_it_is_a_page_of() {
+    let lists = [
+        ("record_id=?", client::STATEMENTS, "ORDER BY id"),
+        ("conversation_id=?", participant::STATEMENTS, "ORDER BY id"),
+        ("conversation_id=?", message::STATEMENTS, "ORDER BY id"),
+        (
+            "record_id=?",
+            conversation::STATEMENTS,
+            "ORDER BY p.conversation_id",
+        ),
+    ];
+    for (_folder, mut connection) in connections() {
+        if !matches!(connection, Connection::Sqlite(_)) {
+            continue;
+        }
+        for (by, statements, order) in lists {
+            let pages = statements.iter().filter(|text| {
+                let column = by.trim_end_matches("=?");
+                text.contains(order) && text.contains(&format!("{column} = $2"))
+            });
+            let mut count = 0;
+            for page in pages {
+                let plan: &'static str = format!("EXPLAIN QUERY PLAN {page}").leak();
+                let params = [Param::Int(1), Param::Int(1), Param::Int(1), Param::Int(1)];
+                let rows = connection.query(plan, &params).expect("a plan");
+                let found = rows.into_iter().any(|mut row| {
+                    let step = row.text(3).expect("a step");
+                    step.starts_with("SEARCH") && step.contains(by)
+                });
+                assert!(found, "{page}");
+                count += 1;
+            }
+            assert!(count >= 2, "a page in each direction by {by}");
+        }
+    }
+}
+
 /// The lists above are only worth something if they are whole.
 #[test]
 fn every_statement_of_a_noun_is_in_its_list() {

@@ -82,6 +82,8 @@ class Workspace:
     app: App
     token: str
     id: int
+    # By the URL of their receiver.
+    webhooks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def create(cls, stage: Stage, driver: Callable[[str], Driver], name: str) -> Workspace:
@@ -97,7 +99,7 @@ class Workspace:
         """The same after the server was started elsewhere."""
         base = server.ready["sunshine"]["base"]
         app = App(server, base, self.app.app_id, self.app.key_id, self.app.secret)
-        return Workspace(self.stage, self.client.at(app), app, self.token, self.id)
+        return Workspace(self.stage, self.client.at(app), app, self.token, self.id, self.webhooks)
 
     def native(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return native.call(self.stage.server, method, path, body, self.token)
@@ -132,6 +134,12 @@ class Workspace:
         answer = self.client.answer("create_webhook", "me", {"target": url, "triggers": list(triggers), **fields})
         assert answer.status == 201, answer
         return answer.json["webhook"]
+
+    def shared_webhook(self, receiver: Receiver) -> dict[str, Any]:
+        """The one webhook of a receiver that is told everything: an app has ten at most."""
+        if receiver.url not in self.webhooks:
+            self.webhooks[receiver.url] = self.webhook(receiver.url)
+        return self.webhooks[receiver.url]
 
     def told(self, receiver: Receiver, webhook: dict[str, Any]) -> list[dict[str, Any]]:
         """The events that a webhook was told, each once, in the order in which they happened: which is that of their ids, and not
@@ -172,7 +180,7 @@ class Scene:
             self.workspace.native("PUT", f"/integrations/{self.integration_number}/provider", self.account.provider)
         self.user = self.workspace.user()
         self.conversation = self.workspace.conversation(self.user)
-        self.hook = self.workspace.webhook(self.receiver.url)
+        self.hook = self.workspace.shared_webhook(self.receiver)
         self.address = self.standin.address()
 
     @property

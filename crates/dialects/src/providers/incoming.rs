@@ -190,10 +190,15 @@ pub(super) fn base64_matches(right: &[u8], given: &str) -> bool {
     right.as_bytes().ct_eq(given.as_bytes()).into()
 }
 
-/// Whether something that was signed then, in seconds, was signed just now.
-pub(super) fn fresh(time_s: i64, now_ms: i64, age_s_max: i64) -> Result<(), Refused> {
+/// Whether something that was signed then, in seconds, was signed not long ago.
+pub(super) fn fresh(
+    time_s: i64,
+    now_ms: i64,
+    age_s_max: i64,
+    ahead_s_max: i64,
+) -> Result<(), Refused> {
     let age = now_ms.div_euclid(1_000).saturating_sub(time_s);
-    if (-age_s_max..=age_s_max).contains(&age) {
+    if (-ahead_s_max..=age_s_max).contains(&age) {
         Ok(())
     } else {
         Err(Refused::TooOld)

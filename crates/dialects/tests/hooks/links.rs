@@ -6,7 +6,7 @@ use domain::{
 use serde_json::json;
 
 use crate::support::{
-    KINDS, Provider, START_MS, World, mailgun_event, messagebird, twilio, whatsapp, wrote,
+    KINDS, Provider, START_MS, World, mailgun, mailgun_event, messagebird, twilio, whatsapp, wrote,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +163,28 @@ async fn who_opts_out_at_the_provider_is_blocked() {
     let call = mailgun_event(&provider, "t1", START_MS, &event);
     world.call(call.request()).await.taken(provider.kind);
     assert_eq!(world.clients().await, [ClientStatus::Blocked]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_is_heard_once_however_it_is_signed() {
+    let world = World::new().await;
+    let provider = world.provider(IntegrationKind::Mailgun).await;
+    world.link(&provider, Confirmation::UserActivity).await;
+    let tell = async |token: &str, from: &str, id: &str, text: &str| {
+        let pairs = [("from", from), ("Message-Id", id), ("stripped-text", text)];
+        let call = mailgun(&provider, token, START_MS, &pairs);
+        world.call(call.request()).await.taken(provider.kind);
+    };
+    let ann = "ann@example.org";
+    tell("t1", ann, "<1@x>", "one").await;
+    tell("t2", ann, "<1@x>", "one").await;
+    // Somebody who has overheard a signature.
+    tell("t1", ann, "<2@x>", "forged").await;
+    assert_eq!(world.texts().await, ["one"]);
+    // Somebody who knows how ann's next mail will be called.
+    tell("t3", "mallory@example.org", "<3@x>", "x").await;
+    tell("t4", ann, "<3@x>", "three").await;
+    assert_eq!(world.texts().await, ["one", "three"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,13 @@ async fn a_mail_is_what_its_writer_added() {
     let raw: Value = serde_json::from_str(raw).expect("JSON");
     assert_eq!(raw, json!({"from": "\"Ann, \\\"A\\\"\" <ann@example.org>"}));
 
+    // Its own id too, of which there is one however it is written.
+    let headers = r#"[["Message-Id", "<a\n b@x>"]]"#;
+    for named in [("Message-Id", "<A  B@x>"), ("message-headers", headers)] {
+        let id = one(kind, &mail(&[named])).await.id;
+        assert_eq!(id, "c0ffee\nann@example.org <a  b@x>");
+    }
+
     let whole = one(kind, &mail(&[("stripped-text", " ")])).await;
     assert_eq!(message(&whole).2, "yes\n\n> Is this you?");
     let subject = mail(&[("stripped-text", ""), ("body-plain", "")]);

@@ -5,16 +5,10 @@ use domain::{AudienceNew, AudienceRef, Kind, Rule, StructureNew, Window};
 use super::*;
 
 async fn person_of(domain: &Domain, kind: Kind, value: &str) -> Vec<u32> {
-    let structure = domain
-        .structure_create(
-            &context("s"),
-            StructureNew::new(&format!(
-                "find {value} {}",
-                domain.store().head_seq(1).await.expect("a head")
-            )),
-        )
-        .await
-        .expect("a structure");
+    let head = domain.store().head_seq(1).await.expect("a head");
+    let new = StructureNew::new(format!("find {value} {head}"));
+    let structure = domain.structure_create(&context("s"), new).await;
+    let structure = structure.expect("a structure");
     let mut batch = domain.batch(&Caller::server(1), 1).await.expect("a batch");
     batch.push(kind, "", value);
     let node = AudienceRef::Id(structure.id);
