@@ -71,6 +71,8 @@ pub enum InboundEvent {
     OptedIn {
         from: String,
     },
+    /// What concerns nobody: only that it was told is remembered, lest its signature is used again for something else.
+    Nothing,
 }
 
 /// A provider's id may hold the address.
@@ -87,6 +89,7 @@ impl std::fmt::Debug for InboundEvent {
             InboundEvent::Failed { .. } => "Failed(***)",
             InboundEvent::OptedOut { .. } => "OptedOut(***)",
             InboundEvent::OptedIn { .. } => "OptedIn(***)",
+            InboundEvent::Nothing => "Nothing",
         })
     }
 }
@@ -353,6 +356,7 @@ fn told(tx: &mut Tx<'_, '_>, sealer: &Sealer, telling: &Telling) -> Result<()> {
         InboundEvent::Failed { item, error } => failed(tx, sealer, integration, *item, error),
         InboundEvent::OptedOut { .. } => block(tx, sealer, integration, key),
         InboundEvent::OptedIn { .. } => unblock(tx, sealer, integration, key).map(drop),
+        InboundEvent::Nothing => Ok(()),
     }
 }
 
@@ -392,13 +396,10 @@ impl Domain {
             return Ok(());
         };
         for event in events.into_iter().take(limits::INBOUND_EVENTS_MAX) {
-            // Short codes, and names in place of numbers, are nobody's.
-            if let Some(telling) = self
+            let telling = self
                 .telling(&context, hook.integration, channel, event)
-                .await?
-            {
-                self.tell(&context, telling).await?;
-            }
+                .await?;
+            self.tell(&context, telling).await?;
         }
         Ok(())
     }
@@ -409,18 +410,22 @@ impl Domain {
         integration: i64,
         channel: Channel,
         inbound: Inbound,
-    ) -> Result<Option<Telling>> {
-        let batch = match &inbound.event {
-            InboundEvent::Failed { .. } => Batch::default(),
+    ) -> Result<Telling> {
+        let from = match &inbound.event {
+            InboundEvent::Failed { .. } | InboundEvent::Nothing => None,
             InboundEvent::Message { from, .. }
             | InboundEvent::OptedOut { from }
-            | InboundEvent::OptedIn { from } => {
-                let Ok(address) = channel.address(from) else {
-                    return Ok(None);
-                };
+            | InboundEvent::OptedIn { from } => Some(channel.address(from)),
+        };
+        let (batch, event) = match from {
+            None => (Batch::default(), inbound.event),
+            Some(Ok(address)) => {
                 let workspace = context.caller.workspace;
-                self.address_batch(workspace, channel, &address).await?
+                let batch = self.address_batch(workspace, channel, &address).await?;
+                (batch, inbound.event)
             }
+            // Short codes, and names in place of numbers, are nobody's.
+            Some(Err(_)) => (Batch::default(), InboundEvent::Nothing),
         };
         let seen = inbound.id.lines().map(|id| {
             let mut hasher = blake3::Hasher::new_derive_key("throng 2026-11 inbound event");
@@ -428,13 +433,13 @@ impl Domain {
             hasher.update(id.as_bytes());
             hasher.finalize().as_bytes()[..16].to_vec()
         });
-        Ok(Some(Telling {
+        Ok(Telling {
             integration,
             seen: seen.collect(),
             key: address_key(&batch),
-            event: inbound.event,
+            event,
             batch,
-        }))
+        })
     }
 
     async fn tell(&self, context: &Context, telling: Telling) -> Result<()> {
@@ -487,9 +492,8 @@ impl Domain {
             },
         };
         let integration = parcel.integration;
-        if let Some(telling) = self.telling(context, integration, channel, inbound).await? {
-            self.tell(context, telling).await?;
-        }
+        let telling = self.telling(context, integration, channel, inbound).await?;
+        self.tell(context, telling).await?;
         let sealer = self.store().sealer().clone();
         self.store()
             .read(workspace, move |read| {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.process import Throng
-from sunshine.app import JSON, UNAUTHORIZED, App, account_key, app_create, assert_refused, basic, bearer, seconds_from_now, unique
+from sunshine.app import JSON, NOWHERE, UNAUTHORIZED, App, account_key, app_create, assert_refused, basic, bearer, seconds_from_now, unique
 from sunshine.clients import Client
 from sunshine.operations import ALL_CALLS, CALLS, MISSING, NOTHING, Target, cells, each, snapshot, target_create
 
@@ -253,9 +253,8 @@ def test_prefixes_of_key_ids(app: App) -> None:
         assert_unauthorized(app.send("GET", "", headers=basic(key_id, app.secret)))
 
 
-@DENIED
-def test_nothing_is_read_before_it_is_known_who_asks(app: App) -> None:
-    """A body that would be refused does not change who is told what."""
-    for path in ("/users", "/nothing/there", ""):
-        answer = app.send("POST", path, raw=b"{", headers=JSON)
-        assert answer.status in ((401,) if path == "/users" else (401, 404, 405)), answer.text
+@cells(401, "create_user", "create_client", "update_integration")
+def test_nothing_is_read_before_it_is_known_who_asks(app: App, target: Target) -> None:
+    """A body or a page that would be refused, or an id of nothing, does not change who is told what."""
+    for method, path in (("POST", "/users"), ("POST", f"/users/{NOWHERE}/clients"), ("PATCH", f"/integrations/{target.integration['id']}"), ("POST", "/users?page=x")):
+        assert_unauthorized(app.send(method, path, raw=b"{", headers=JSON))

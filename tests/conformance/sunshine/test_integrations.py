@@ -152,6 +152,23 @@ def test_a_name_is_taken_away(client: Client, app: App) -> None:
     assert client.call("get_integration", made["id"])["integration"].get("displayName") is None
 
 
+@cells(400, "update_integration")
+@GET
+@pytest.mark.parametrize("body", [{"displayName": ""}, {"displayName": "x" * 101}, {"displayName": 7}, {"accountSid": None}, {"accountSid": "../x"}, [], "x"], ids=repr)
+def test_a_change_that_is_refused(app: App, body: Any) -> None:
+    made = app.integration("twilio", displayName="Before")
+    before = app.json("GET", f"/integrations/{made['id']}")
+    assert_refused(app.send("PATCH", f"/integrations/{made['id']}", body), 400, "bad_request")
+    assert app.json("GET", f"/integrations/{made['id']}") == before
+
+
+@cells(404, "delete_integration", "get_integration")
+@pytest.mark.parametrize("name", ["x", "63f8c5361b9c80d3274be7c", "63F8C5361B9C80D3274BE7CA", "0", "-1"])
+def test_an_id_of_no_form(client: Client, name: str) -> None:
+    for operation in ("get_integration", "delete_integration"):
+        assert_refused(client.answer(operation, name), 404, "integration_not_found")
+
+
 @DELETE
 @GET
 @cells(404, "get_integration", "delete_integration", "update_integration")
@@ -167,6 +184,32 @@ def test_deleted(client: Client, app: App) -> None:
     assert_refused(client.answer("update_integration", made["id"], {"displayName": "x"}, kind="twilio"), 404, "integration_not_found")
     assert all(it["status"] != "active" for it in app.clients(user["id"]) if it["id"] == linked["id"])
     assert made["id"] not in whole(app).replace(linked["id"], "")
+
+
+@GET
+@LIST
+@cells(200, "delete_webhook")
+def test_a_custom_one_whose_webhook_is_gone(client: Client, own_app: App) -> None:
+    """Both Python clients cannot read one without a webhook, and version 17 then none of a whole list."""
+    client = client.at(own_app)
+    custom = own_app.integration("custom")
+    (webhook,) = own_app.json("GET", f"/integrations/{custom['id']}/webhooks")["webhooks"]
+    client.call("delete_webhook", custom["id"], webhook["id"])
+    assert client.call("list_webhooks", custom["id"])["webhooks"] == []
+    assert client.call("get_integration", custom["id"])["integration"]["id"] == custom["id"]
+    assert [it["id"] for it in client.call("list_integrations")["integrations"]] == [custom["id"]]
+
+
+@LIST
+def test_a_custom_one_of_several_webhooks(client: Client, own_app: App) -> None:
+    """Shows its oldest, since version 17 reads one and no more."""
+    client = client.at(own_app)
+    custom = own_app.integration("custom")
+    first, *_ = own_app.json("GET", f"/integrations/{custom['id']}/webhooks")["webhooks"]
+    client.call("create_webhook", custom["id"], {"target": "https://example.org/second", "triggers": ["user:delete"]})
+    assert client.call("list_integrations")["integrations"]
+    (shown,) = client.answer("get_integration", custom["id"]).json["integration"]["webhooks"]
+    assert shown["id"] == first["id"]
 
 
 BAD: dict[str, Any] = {

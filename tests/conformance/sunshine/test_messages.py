@@ -164,14 +164,13 @@ def test_what_is_no_message(app: App, what: str) -> None:
     assert app.json("GET", f"/conversations/{conversation['id']}")["conversation"].get("lastUpdatedAt") is None
 
 
-@REFUSED
-@POST
+@cells(404, "post_message")
+@LIST
 def test_who_is_not_in_it_says_nothing(client: Client, app: App) -> None:
     _, conversation = app.users_conversation()
-    outsider = app.user()
-    for who, codes in (({"userId": outsider["id"]}, {"bad_request", "user_not_found", "not_found"}), ({"userId": NOWHERE}, {"user_not_found"})):
-        answer = client.answer("post_message", conversation["id"], {"author": {"type": "user", **who}, "content": {"type": "text", "text": "x"}})
-        assert answer.status in (400, 404) and answer.json["errors"][0]["code"] in codes, answer
+    for user, code, title in ((app.user()["id"], "not_found", "Participant not found"), (NOWHERE, "user_not_found", "User not found")):
+        answer = client.answer("post_message", conversation["id"], {"author": {"type": "user", "userId": user}, "content": {"type": "text", "text": "x"}})
+        assert_refused(answer, 404, code, title)
     assert messages(app, conversation) == []
 
 

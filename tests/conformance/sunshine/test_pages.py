@@ -257,3 +257,17 @@ def test_new_items_come_after_a_cursor(client: Client, shelf: Shelf) -> None:
     assert [it["id"] for it in page["clients"]] == [made["id"]]
     page = client.at(app).call("list_clients", user["id"], page={"before": second["id"]})
     assert [it["id"] for it in page["clients"]] == [first["id"]]
+
+
+@cells(200, "list_integrations")
+def test_links_lead_where_the_client_came_from(shelf: Shelf) -> None:
+    """Under the workspace's own path and under the newer clients' /sc, and never to a host that anybody can name."""
+    app = shelf.app
+    for base in (app.base, f"{app.base}/sc"):
+        url = f"{base}/v2/apps/{app.app_id}/integrations"
+        page = app.json("GET", f"{url}?page[size]=1")
+        assert page["links"]["next"].startswith(f"{url}?")
+        assert app.json("GET", page["links"]["next"])["integrations"][0]["id"] == shelf.ids["list_integrations"][1]
+    answer = app.send("GET", "/integrations?page[size]=1", headers=app.basic | {"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    assert answer.status in (200, 400, 404, 421)
+    assert "evil.example" not in answer.text

@@ -222,7 +222,7 @@ pub(super) fn verify(hook: &Hook, request: &HookRequest<'_>, now_ms: i64) -> Res
 
 pub(super) fn events(hook: &Hook, request: &HookRequest<'_>) -> Result<Vec<Inbound>, Malformed> {
     if !request.is_json() {
-        return Ok(message(request)?.into_iter().collect());
+        return Ok(vec![message(request)?]);
     }
     let webhook: Webhook =
         serde_json::from_slice(request.body()).map_err(|_| Malformed("not an event"))?;
@@ -251,6 +251,11 @@ pub(super) fn events(hook: &Hook, request: &HookRequest<'_>) -> Result<Vec<Inbou
             id: format!("{id}:out"),
             event: InboundEvent::OptedOut { from },
         });
+    }
+    // The signature is over the token only, so that whoever overhears one could sign anything else with it.
+    if found.iter().all(|told| told.id != id) {
+        let event = InboundEvent::Nothing;
+        found.push(Inbound { id, event });
     }
     Ok(found)
 }
@@ -284,10 +289,13 @@ impl Event {
 }
 
 /// A mail that a route forwarded.
-fn message(request: &HookRequest<'_>) -> Result<Option<Inbound>, Malformed> {
+fn message(request: &HookRequest<'_>) -> Result<Inbound, Malformed> {
     let id = request.field("token").ok_or(Malformed("no token"))?;
     if automatic(request) || forged(request) {
-        return Ok(None);
+        return Ok(Inbound {
+            id: id.to_owned(),
+            event: InboundEvent::Nothing,
+        });
     }
     let header = request.field("from").or_else(|| request.field("From"));
     let header = header
@@ -311,7 +319,7 @@ fn message(request: &HookRequest<'_>) -> Result<Option<Inbound>, Malformed> {
         text: cut(text),
         links: Vec::new(),
     };
-    Ok(Some(Inbound {
+    Ok(Inbound {
         id,
         event: InboundEvent::Message {
             from,
@@ -319,7 +327,7 @@ fn message(request: &HookRequest<'_>) -> Result<Option<Inbound>, Malformed> {
             raw: raw(&json!({ "from": header })),
             content,
         },
-    }))
+    })
 }
 
 /// The first header of this name, which is given in lower case.

@@ -1,5 +1,6 @@
 //! Apps: the one that a key is of. An app is a workspace, which is made and deleted on the server's own command line.
 
+use domain::IdKind;
 use serde::Serialize;
 
 use super::{
@@ -27,9 +28,12 @@ pub async fn get(call: Call) -> Answer {
 
 /// `GET /v2/apps`: an account has one.
 pub async fn list(call: Call) -> Answer {
-    let app = own(&call).await?;
+    let (cursor, id) = (call.cursor(IdKind::Workspace)?, call.workspace());
+    let asked = cursor.after.is_none_or(|after| after < id)
+        && cursor.before.is_none_or(|before| before > id);
+    let app = asked.then_some(own(&call).await?);
     Ok(ok(&wire::Page {
-        items: wire::Named("apps", vec![app]),
+        items: wire::Named("apps", Vec::from_iter(app)),
         meta: wire::Meta {
             has_more: false,
             after_cursor: None,

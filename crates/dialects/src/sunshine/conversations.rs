@@ -174,6 +174,10 @@ pub async fn activity(call: Call) -> Answer {
             true => Some(users::named(workspace, &author, errors)?),
             false => None,
         };
+        if who.is_some() && notice.is_some_and(|notice| notice != Notice::Read) {
+            let say = "must be conversation:read where the author is a user";
+            body.wrong(errors, "type", say);
+        }
         Some((who, notice?))
     })?;
     call.domain
