@@ -111,7 +111,7 @@ def test_prompt_and_yes(play: Play, kind: str, answer: str) -> None:
 
 @CREATE
 @LIST
-@pytest.mark.parametrize(("kind", "answer"), zip(CHANNELS, ("no", "No!", "NEIN", "n"), strict=True))
+@pytest.mark.parametrize(("kind", "answer"), [*zip(CHANNELS, ("no", "No!", "NEIN", "n"), strict=True)])
 def test_prompt_and_no(play: Play, kind: str, answer: str) -> None:
     """The person is asked and says no: the client is no more."""
     scene = play(kind)
