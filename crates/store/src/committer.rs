@@ -370,7 +370,7 @@ fn run_job(
     head: &mut Head,
     received: &mut Received,
 ) -> Result<(), Error> {
-    connection.batch("SAVEPOINT command")?;
+    connection.control("SAVEPOINT command")?;
     working.command_begin();
     let (hash, received_len) = (head.hash.clone(), received.len());
     let meta = job.meta().clone();
@@ -400,7 +400,7 @@ fn run_job(
         }
     }
     if keep {
-        connection.batch("RELEASE SAVEPOINT command")
+        connection.control("RELEASE SAVEPOINT command")
     } else {
         working.command_rollback();
         received.truncate(received_len);

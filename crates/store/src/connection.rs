@@ -42,8 +42,8 @@ impl Connection {
     /// (PostgreSQL); a reader's sees one snapshot.
     pub(crate) fn begin(&mut self, mode: Mode) -> Result<(), Error> {
         match (self, mode) {
-            (Connection::Sqlite(db), Mode::Write) => db.batch("BEGIN IMMEDIATE"),
-            (Connection::Sqlite(db), Mode::Read) => db.batch("BEGIN DEFERRED"),
+            (Connection::Sqlite(db), Mode::Write) => db.control("BEGIN IMMEDIATE"),
+            (Connection::Sqlite(db), Mode::Read) => db.control("BEGIN DEFERRED"),
             (Connection::Postgres(db), Mode::Write) => {
                 db.batch("BEGIN ISOLATION LEVEL READ COMMITTED")
             }
@@ -54,7 +54,7 @@ impl Connection {
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
-        self.batch("COMMIT")
+        self.control("COMMIT")
     }
 
     /// Best effort: a connection that cannot roll back is opened anew by its owner.
@@ -62,6 +62,14 @@ impl Connection {
         match self {
             Connection::Sqlite(db) => db.rollback(),
             Connection::Postgres(db) => db.batch("ROLLBACK"),
+        }
+    }
+
+    /// Begins or ends a transaction or savepoint.
+    pub(crate) fn control(&mut self, sql: &'static str) -> Result<(), Error> {
+        match self {
+            Connection::Sqlite(db) => db.control(sql),
+            Connection::Postgres(db) => db.batch(sql),
         }
     }
 

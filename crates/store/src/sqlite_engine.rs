@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{
     OpenFlags, ToSql,
+    config::DbConfig,
     ffi::ErrorCode,
     types::{ToSqlOutput, ValueRef},
 };
@@ -17,7 +18,7 @@ use crate::{
 /// How long a statement waits for another program's lock on the file.
 const BUSY_MS_MAX: u64 = 2_000;
 /// Statements kept prepared; there are fewer than this in the crate.
-const STATEMENTS_CACHED: usize = 128;
+const STATEMENTS_CACHED: usize = 512;
 /// The page size; the file's size limit is counted in it.
 const PAGE_BYTES: u64 = 4_096;
 
@@ -41,6 +42,10 @@ impl Sqlite {
             .busy_timeout(Duration::from_millis(BUSY_MS_MAX))
             .map_err(convert)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        // Without this promise to plan for any parameters, each new one of a LIMIT has the statement planned again.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(convert)?;
         let db = Sqlite { connection };
         db.batch(
             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
@@ -68,12 +73,18 @@ impl Sqlite {
         self.connection.execute_batch(sql).map_err(convert)
     }
 
+    /// Begins or ends a transaction or savepoint: one statement, kept prepared.
+    pub(crate) fn control(&self, sql: &'static str) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(convert)?;
+        statement.execute([]).map(drop).map_err(convert)
+    }
+
     /// After some errors SQLite has already rolled back by itself.
     pub(crate) fn rollback(&self) -> Result<(), Error> {
         if self.connection.is_autocommit() {
             Ok(())
         } else {
-            self.batch("ROLLBACK")
+            self.control("ROLLBACK")
         }
     }
 
