@@ -124,6 +124,8 @@ impl std::fmt::Debug for Parcel {
 }
 
 const SUBJECT: &str = "New message from {appName}";
+/// What is said of a link whose time has passed.
+pub(crate) const LATE: &str = "The link was not confirmed in time.";
 const QUESTION: &str = "Reply YES to agree or NO to decline.";
 
 impl Parcel {
@@ -244,9 +246,11 @@ struct Rows {
     client: Option<ClientRow>,
     integration: Option<IntegrationRow>,
     blocked: bool,
+    /// The link's time has passed, and no sweep came by yet.
+    late: bool,
 }
 
-fn rows(sql: &mut dyn Sql, parcel: &Parcel) -> Result<Rows> {
+fn rows(sql: &mut dyn Sql, parcel: &Parcel, now: i64) -> Result<Rows> {
     let wanted = match parcel.message {
         Some(_) => ClientStatus::Active,
         None => ClientStatus::Pending,
@@ -258,8 +262,10 @@ fn rows(sql: &mut dyn Sql, parcel: &Parcel) -> Result<Rows> {
         Some(key) => store::channel_blocked(sql, parcel.integration, key)?,
         None => false,
     };
+    let expires = client.as_ref().and_then(|row| row.expires);
     Ok(Rows {
         blocked,
+        late: expires.is_some_and(|expires| expires < now),
         integration: store::integration_get(sql, parcel.integration)?,
         client,
     })
@@ -271,6 +277,7 @@ impl Rows {
         let (code, text) = match (&self.client, &self.integration) {
             (None, _) => ("gone", "The client is gone, or no longer waits for this."),
             (Some(_), None) => ("gone", "The integration was deleted."),
+            (Some(_), Some(_)) if self.late => ("expired", LATE),
             (Some(_), Some(_)) if self.blocked => {
                 ("blocked", "The person wants nothing more here.")
             }
@@ -381,10 +388,11 @@ impl Domain {
         claims: Vec<(OutboxClaim, Parcel)>,
     ) -> Result<Vec<ChannelClaim>> {
         let app_name = self.workspace_name(workspace).await?;
+        let now = self.now_ms();
         let found = self
             .store()
             .read(workspace, move |read| {
-                let with_rows = |(claim, parcel)| Ok((claim, rows(read, &parcel)?, parcel));
+                let with_rows = |(claim, parcel)| Ok((claim, rows(read, &parcel, now)?, parcel));
                 claims
                     .into_iter()
                     .map(with_rows)

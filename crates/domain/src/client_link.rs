@@ -9,6 +9,7 @@ use store::{ClientRow, RecordRow, Sealer, Sql, Tx, Verdict};
 use crate::{
     caller::{Caller, Context},
     channel::{Channel, ChannelError},
+    channel_send::LATE,
     client::{self, ClientReason, ClientStatus, Confirmation},
     conversation,
     error::{Error, Result},
@@ -311,7 +312,7 @@ impl Domain {
             for row in &expired {
                 let error = ChannelError {
                     code: "expired".into(),
-                    text: "The link was not confirmed in time.".into(),
+                    text: LATE.into(),
                 };
                 let record = record_of(tx, row)?;
                 remove(tx, &sealer, &record, row, ClientReason::Failed, Some(error))?;

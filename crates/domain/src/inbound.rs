@@ -188,8 +188,10 @@ enum Answer {
 }
 
 impl Answer {
-    fn of(row: &ClientRow, word: Option<Word>, is_blocked: bool) -> Option<Answer> {
-        if row.status != ClientStatus::Pending.as_str() {
+    /// Nothing where the client does not wait, or no longer.
+    fn of(row: &ClientRow, word: Option<Word>, is_blocked: bool, now: i64) -> Option<Answer> {
+        let late = row.expires.is_some_and(|expires| expires < now);
+        if late || row.status != ClientStatus::Pending.as_str() {
             return None;
         }
         let is = |how: Confirmation| row.confirmation.as_deref() == Some(how.as_str());
@@ -216,11 +218,12 @@ fn wrote(
     }
     let started = word == Some(Word::Start) && unblock(tx, sealer, integration, key)?;
     let is_blocked = store::channel_blocked(tx, integration, key)?;
+    let now = tx.meta().time;
     let there = store::clients_at(tx, integration, key, limits::ADDRESS_CLIENTS_MAX as i64)?;
     // Of those that wait, the newest that this answers.
     let answered = there
         .iter()
-        .find_map(|row| Some((row, Answer::of(row, word, is_blocked)?)));
+        .find_map(|row| Some((row, Answer::of(row, word, is_blocked, now)?)));
     if let Some((row, answer)) = answered {
         let mut row = row.clone();
         if answer == Answer::No {

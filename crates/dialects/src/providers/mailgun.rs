@@ -247,13 +247,15 @@ pub(super) fn events(hook: &Hook, request: &HookRequest<'_>) -> Result<Vec<Inbou
         });
     }
     if let Some(from) = event.recipient.filter(|_| out) {
-        found.push(Inbound {
-            id: format!("{id}:out"),
-            event: InboundEvent::OptedOut { from },
-        });
+        let id = match found.is_empty() {
+            true => id.clone(),
+            false => format!("{id}:out"),
+        };
+        let event = InboundEvent::OptedOut { from };
+        found.push(Inbound { id, event });
     }
     // The signature is over the token only, so that whoever overhears one could sign anything else with it.
-    if found.iter().all(|told| told.id != id) {
+    if found.is_empty() {
         let event = InboundEvent::Nothing;
         found.push(Inbound { id, event });
     }

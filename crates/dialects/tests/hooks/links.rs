@@ -79,7 +79,7 @@ fn failed(provider: &Provider, item: &str) -> crate::support::Call {
             let event = json!({"event": "failed", "severity": "permanent", "reason": "bounce",
                 "recipient": "ann@example.org", "delivery-status": {"code": 550, "message": "no such user"},
                 "user-variables": {"throng-id": item}});
-            mailgun_event(provider, "t1", START_MS, &event)
+            mailgun_event(provider, item, START_MS, &event)
         }
         IntegrationKind::Twilio => {
             let pairs = [

@@ -360,8 +360,10 @@ async fn reading_and_typing_are_noticed() {
         );
         assert_eq!(seen["conversation"]["lastUpdatedAt"], START);
         for kind in ["typing:start", "typing:stop"] {
-            let body = json!({"type": kind, "author": {"type": "user", "userExternalId": "ann"}});
+            let body = json!({"type": kind, "author": {"type": "business"}});
             client.post(&activity, body).await.done();
+            let body = json!({"type": kind, "author": {"type": "user", "userExternalId": "ann"}});
+            client.post(&activity, body).await.bad();
         }
         for body in [
             json!({}),

@@ -196,12 +196,20 @@ async fn a_message_and_its_delivery_are_told() {
         );
         assert_eq!(told[0]["error"]["code"], "550");
         assert_eq!(told[0]["destination"], destination);
-        for (kind, trigger) in [
-            ("conversation:read", "conversation:read"),
-            ("typing:start", "conversation:typing"),
-            ("typing:stop", "conversation:typing"),
+        let user = json!({"type": "user", "userId": scene.user});
+        let told_of = json!({
+            "type": "user",
+            "userId": scene.user,
+            "userExternalId": "ann",
+            "user": {"id": scene.user, "externalId": "ann"},
+        });
+        let business = json!({"type": "business"});
+        for (kind, trigger, author, shown) in [
+            ("conversation:read", "conversation:read", &user, &told_of),
+            ("typing:start", "conversation:typing", &business, &business),
+            ("typing:stop", "conversation:typing", &business, &business),
         ] {
-            let body = json!({"type": kind, "author": {"type": "user", "userId": scene.user}});
+            let body = json!({"type": kind, "author": author});
             client.post(&format!("{path}/activity"), body).await.done();
             let told = only(world.events().await, trigger);
             let expected = json!({
@@ -209,12 +217,7 @@ async fn a_message_and_its_delivery_are_told() {
                 "activity": {
                     "type": kind,
                     "source": {"type": "api:public"},
-                    "author": {
-                        "type": "user",
-                        "userId": scene.user,
-                        "userExternalId": "ann",
-                        "user": {"id": scene.user, "externalId": "ann"},
-                    },
+                    "author": shown,
                 },
             });
             assert_eq!(told, [expected]);

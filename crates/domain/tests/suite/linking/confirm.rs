@@ -275,6 +275,26 @@ async fn linking_that_nobody_confirms_expires() {
     }
 }
 
+/// Sweeps come by the hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn linking_too_late_is_neither_confirmed_nor_asked_for() {
+    for house in House::each() {
+        let scene = Scene::open(&house).await;
+        let domain = &scene.domain;
+        created(domain, "ann", scene.link(Confirmation::Prompt)).await;
+        send(domain).await;
+        house.clock.advance(DAY * 7 + Duration::from_millis(1));
+        scene.write("1", "yes").await;
+        assert_eq!(stand(domain, "ann").await, ["pending"]);
+
+        created(domain, "ann", scene.link(Confirmation::Prompt)).await;
+        house.clock.advance(DAY * 7 + Duration::from_millis(1));
+        assert_eq!(domain.channel_claim(10).await.expect("claims").len(), 0);
+        assert_eq!(stand(domain, "ann").await, Vec::<&str>::new());
+        end(&house, scene.domain).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn linking_may_pend_as_long_as_is_configured_and_not_longer_unswept() {
     let house = House::sqlite();
