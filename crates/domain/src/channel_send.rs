@@ -415,20 +415,51 @@ impl Domain {
                 claim,
                 parcel,
             };
-            if let Some(refusal) = rows.refusal() {
-                self.channel_finish(&one, SendOutcome::Failed(refusal))
-                    .await?;
-                continue;
+            let opened = self.opened(workspace, one.kind, rows);
+            let ended = match opened {
+                Ok((fields, hook_url)) => {
+                    (one.fields, one.hook_url) = (fields, hook_url);
+                    ready.push(one);
+                    continue;
+                }
+                Err(refusal) => self.channel_finish(&one, SendOutcome::Failed(refusal)),
+            };
+            // One item must not hold up the others: its lease runs out, and it is tried again.
+            if let Err(error) = ended.await {
+                let (item, context) = (one.id(), error.context());
+                tracing::warn!(workspace, item, %error, context, "an item for a channel was not ended");
             }
-            if let Some(row) = &rows.integration {
-                let sealer = self.store().sealer();
-                one.fields = integration::opened(sealer, workspace, row)?;
-                let token = integration::hook_token(sealer, workspace, row)?;
-                one.hook_url = self.hook_url(one.kind, &token);
-            }
-            ready.push(one);
         }
         Ok(ready)
+    }
+
+    /// The integration's fields and its hook's URL, or why nothing is to be sent.
+    fn opened(
+        &self,
+        workspace: i64,
+        kind: IntegrationKind,
+        rows: Rows,
+    ) -> std::result::Result<(BTreeMap<String, String>, String), ChannelError> {
+        if let Some(refusal) = rows.refusal() {
+            return Err(refusal);
+        }
+        let (sealer, row) = (self.store().sealer(), rows.integration);
+        let opened = row.ok_or_else(|| Error::internal("no integration"));
+        let opened = opened.and_then(|row| {
+            let token = integration::hook_token(sealer, workspace, &row)?;
+            Ok((integration::opened(sealer, workspace, &row)?, token))
+        });
+        match opened {
+            Ok((fields, token)) => Ok((fields, self.hook_url(kind, &token))),
+            Err(error) => {
+                let context = error.context();
+                tracing::error!(workspace, context, "an integration does not open");
+                Err(ChannelError {
+                    code: "not_opened".into(),
+                    text: "The integration does not open with this server's master key.".into(),
+                })
+            }
+        }
     }
 
     /// Notes how an attempt went, with what follows: a client that is matched, active or removed. False where the claim ran

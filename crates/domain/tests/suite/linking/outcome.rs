@@ -523,3 +523,40 @@ async fn linking_items_are_forgotten() {
         end(&house, scene.domain).await;
     }
 }
+
+/// One integration whose settings are lost does not hold up what goes through others.
+#[tokio::test(flavor = "multi_thread")]
+async fn linking_through_an_integration_that_does_not_open_fails_alone() {
+    for house in House::each() {
+        let scene = Scene::open(&house).await;
+        let domain = &scene.domain;
+        person(domain, "bob").await;
+        let bobs = talk(domain, &["bob"]).await;
+        let lost = integration(domain, IntegrationKind::Twilio).await;
+        created(domain, "bob", link(lost, bobs, Confirmation::Immediate)).await;
+        created(domain, "ann", scene.link(Confirmation::Immediate)).await;
+        let meta = store::Meta {
+            time: domain.now_ms(),
+            actor: 0,
+            verb: "test",
+            request_id: "test".into(),
+            command_id: "lost".into(),
+            weight: 1,
+        };
+        let broken = domain.store().command(1, meta, move |tx| {
+            let mut row = store::integration_get(tx, lost)?.expect("is there");
+            row.secrets = vec![0; 64];
+            store::integration_update(tx, &row)?;
+            Ok::<_, Error>(store::Verdict::Done(()))
+        });
+        broken.await.expect("is broken");
+        listen(domain).await;
+        assert_eq!(send(domain).await.len(), 1, "ann's");
+        assert_eq!(stand(domain, "ann").await, ["active"]);
+        assert_eq!(clients(domain, "bob").await, []);
+        let told = lines(domain).await;
+        let gone = "client.removed bob pending failed not_opened";
+        assert!(told.iter().any(|line| line == gone), "{told:?}");
+        end(&house, scene.domain).await;
+    }
+}
