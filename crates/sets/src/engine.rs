@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
 
-use crate::{Dictionary, Key, Person, Set, SetId, Working};
+use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};
 
 /// The sets of a workspace after some change, and the numbers to go on from. Cloning is cheap.
 ///
@@ -48,6 +48,25 @@ impl State {
     /// The members of a set; nobody if it is absent.
     pub fn set(&self, id: SetId) -> Set {
         self.sets.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// A set as an operand of a question; nobody if it is absent. Nothing is read for it.
+    pub fn operand(&self, id: SetId) -> Operand {
+        Operand::from(self.set(id))
+    }
+
+    /// How many members a set has; none if it is absent. Nothing is read for it.
+    pub fn len(&self, id: SetId) -> u64 {
+        self.sets.get(&id).map_or(0, Set::len)
+    }
+
+    /// Whether a person is in a set, reading no more of it than that takes.
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read.
+    pub fn contains(&self, id: SetId, person: Person) -> Result<bool, Unreadable> {
+        Ok(self.sets.get(&id).is_some_and(|set| set.contains(person)))
     }
 
     /// The sets by ascending id.

@@ -13,6 +13,8 @@ mod delta;
 mod dictionary;
 mod engine;
 mod entries;
+mod evaluation;
+mod expression;
 mod identity;
 mod key;
 mod key_hash;
@@ -21,18 +23,22 @@ mod set_codec;
 mod set_iter;
 mod shard;
 mod union;
+mod unreadable;
 mod working;
 
 pub use codec::CodecError;
 pub use delta::{Delta, SetDelta, SetOp};
 pub use dictionary::Dictionary;
 pub use engine::{Engine, Group, State};
+pub use evaluation::{Count, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP};
+pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
 pub use identity::{
     IDENTITY_PERSONS_MAX, IdentityDelta, PersonColumn, decode_persons, encode_persons,
 };
 pub use key::{Key, KeySecret};
 pub use set::Set;
 pub use set_iter::SetIter;
+pub use unreadable::Unreadable;
 pub use working::{Full, ReplayError, Working};
 
 /// A person's number, dense within a workspace and never reused. The first is 1; 0 is never given out.
