@@ -3,6 +3,7 @@
 mod codecs;
 mod common;
 mod dictionary;
+mod questions;
 mod set;
 mod working;
 mod working_model;
