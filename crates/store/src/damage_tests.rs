@@ -148,7 +148,7 @@ fn answers(folder: &Path, url: &DatabaseUrl) -> Result<Answers, Error> {
     let (persons, state) = found?;
     let mut sets = BTreeMap::new();
     for id in SETS {
-        sets.insert(id, state.set(id).to_vec());
+        sets.insert(id, state.set(id).expect("is readable").to_vec());
     }
     Ok(Answers {
         seq: state.seq,
