@@ -4,5 +4,6 @@ mod codecs;
 mod common;
 mod dictionary;
 mod set;
+mod shelf;
 mod working;
 mod working_model;
