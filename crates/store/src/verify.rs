@@ -201,12 +201,7 @@ fn verify_change(
     chain: &mut Vec<u8>,
     working: &mut Working<'_>,
 ) -> Result<(), Error> {
-    if change.prev_hash != *chain || change.hash != change.chain_hash(workspace) {
-        return Err(Error::Corrupt(
-            "its hash does not follow from the one before: the log was altered".into(),
-        ));
-    }
-    chain.clone_from(&change.hash);
+    change.follow(workspace, chain)?;
     let identity = change.identity()?;
     let mut new_keys = Vec::new();
     if let Some(identity) = &identity {
