@@ -13,7 +13,6 @@ mod regions;
 
 pub use gather::{Count, Gather};
 pub use operand::Operand;
-#[cfg_attr(not(test), expect(unused_imports, reason = "until sets are filed"))]
 pub(crate) use operand::{Chunks, Window};
 pub use overlaps::Overlaps;
 pub use regions::{REGIONS_SETS_MAX, Regions};

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::set::Chunk;
+use crate::evaluation::{Chunks, Window};
 use crate::set_file::{self, Damage, Label, SetFile};
 use crate::shelf::{Counters, Home};
 use crate::{Operand, Person, Set, SetId, Unreadable};
@@ -64,7 +64,13 @@ impl Stored {
     }
 
     pub(crate) fn operand(&self) -> Operand {
-        Operand::from(self.set().unwrap_or_default())
+        match self {
+            Stored::Fresh { set, .. } => Operand::from(set.clone()),
+            Stored::Shelved(shelved) => match shelved.resident() {
+                Some(set) => Operand::from(set),
+                None => Operand::filed(Arc::new(Filed::new(shelved))),
+            },
+        }
     }
 
     /// Bytes that it takes in memory.
@@ -449,24 +455,21 @@ impl Filed {
             opened: Mutex::new(None),
         }
     }
+}
 
-    pub(crate) fn len(&self) -> u64 {
+impl Chunks for Filed {
+    fn len(&self) -> u64 {
         self.shelved.len
     }
 
-    /// The chunks whose upper halves lie within, and the upper half of the first behind them.
-    pub(crate) fn read(
-        &self,
-        first: u16,
-        last: u16,
-    ) -> Result<(Vec<Chunk>, Option<u16>), Unreadable> {
+    fn read(&self, first: u16, last: u16) -> Result<Window, Unreadable> {
         let mut opened = self.opened.lock();
         if opened.is_none() {
             *opened = Some(self.shelved.opened()?);
         }
         if let Some(Opened::File(file)) = &*opened {
             match file.read(first, last) {
-                Ok(read) => return Ok(read),
+                Ok((chunks, next)) => return Ok(Window { chunks, next }),
                 Err(damage) => {
                     if let Some(home) = &self.shelved.home {
                         self.shelved.distrust(home, &damage);
@@ -476,12 +479,13 @@ impl Filed {
             }
         }
         let Some(Opened::Set(set)) = &*opened else {
-            return Ok((Vec::new(), None));
+            return Ok(Window::default());
         };
         let chunks = set.chunks();
         let from = chunks.partition_point(|chunk| chunk.high < first);
         let to = chunks.partition_point(|chunk| chunk.high <= last).max(from);
         let next = chunks.get(to).map(|chunk| chunk.high);
-        Ok((chunks[from..to].to_vec(), next))
+        let chunks = chunks[from..to].to_vec();
+        Ok(Window { chunks, next })
     }
 }

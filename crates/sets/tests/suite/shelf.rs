@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use throng_sets::{Engine, Set, SetId, Shelf, State};
+use throng_sets::{Engine, Question, Set, SetId, Shelf, State};
 
 use crate::common::{Log, Numbers};
 
@@ -266,4 +266,47 @@ fn many_who_miss_at_once_load_once() {
         }
     });
     assert_eq!((world.log.rebuilt(), world.shelf.figures().misses), (1, 1));
+}
+
+/// The answer of a question, in steps as small as there are.
+fn ask<Q: Question>(mut question: Q) -> Q::Answer {
+    loop {
+        if let Some(answer) = question.advance(1).expect("reads") {
+            return answer;
+        }
+    }
+}
+
+#[test]
+fn a_question_reads_files_and_a_file_that_fails_under_it_is_rebuilt() {
+    let world = World::new(0);
+    let sets: Vec<Set> = (0..3).map(sample).collect();
+    for (id, set) in sets.iter().enumerate() {
+        world.add(id as SetId, set);
+    }
+    let matrix = |state: &State| {
+        let operands = (0..3).map(|id| state.operand(id)).collect();
+        ask(throng_sets::Overlaps::among(operands))
+    };
+    let expected: Vec<Vec<u64>> = sets
+        .iter()
+        .map(|a| sets.iter().map(|b| a.and_len(b)).collect())
+        .collect();
+    for round in 0..20 {
+        clear(&world);
+        let state = world.state();
+        let operands = (0..3).map(|id| state.operand(id)).collect();
+        assert!((0..3).all(|id| !state.is_resident(id)));
+        // The first chunks are read before the damage is done, the others after.
+        let mut question = throng_sets::Overlaps::among(operands);
+        let mut answer = question.advance(1).expect("reads");
+        crate::common::damage_files(world.folder.path(), round);
+        while answer.is_none() {
+            answer = question.advance(1).expect("reads");
+        }
+        assert_eq!(answer, Some(expected.clone()));
+        drop(question);
+        assert_eq!(matrix(&state), expected);
+    }
+    assert!(world.log.rebuilt() > 10);
 }
