@@ -50,6 +50,7 @@ fn open(folder: &Path, url: &DatabaseUrl) -> Result<Store, Error> {
     let options = Options {
         url: url.clone(),
         read_connections: 1,
+        sets_memory_bytes: u64::MAX,
         now: 1,
         new_master: MasterKey::new([7; 32]),
         new_database_id: "damage".into(),
@@ -125,7 +126,7 @@ fn fill(folder: &Path, url: &DatabaseUrl) {
     store.checkpoint_now(1).expect("a checkpoint");
     batch(&store, 2, 5, 4);
     command(&store, 40, |tx| {
-        tx.set_drop(8);
+        tx.set_drop(8)?;
         Ok(())
     });
     batch(&store, 3, 4, 5);

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS, CHANNELS];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS, CHANNELS, SNAPSHOTS];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -57,12 +57,12 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "snapshot",
-        "workspace_id, set_id, seq, bytes",
+        "workspace_id, set_id, seq, bytes, members, checksum",
         "workspace_id, set_id, seq",
     ),
     (
         "checkpoint",
-        "workspace_id, seq, next_person, next_position",
+        "workspace_id, seq, next_person, next_position, checksum",
         "workspace_id, seq",
     ),
     (
@@ -449,6 +449,14 @@ CREATE UNIQUE INDEX participant_record ON participant (workspace_id, record_id, 
 CREATE TABLE message (
   workspace_id {i64} NOT NULL, conversation_id {i64} NOT NULL, id {i64} NOT NULL, author_record {i64},
   body {bytes} NOT NULL, created {i64} NOT NULL, PRIMARY KEY (workspace_id, conversation_id, id)){end}";
+
+/// A start learns of a set how many members it has without reading them: from the index, since what follows a blob in its row
+/// is behind all of it on the disk. Of a row of an older version that is not known, nor is a checksum.
+const SNAPSHOTS: &str = "
+ALTER TABLE snapshot ADD COLUMN members {i64};
+ALTER TABLE snapshot ADD COLUMN checksum {bytes};
+ALTER TABLE checkpoint ADD COLUMN checksum {bytes};
+CREATE INDEX snapshot_members ON snapshot (workspace_id, set_id, seq, members)";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

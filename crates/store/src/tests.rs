@@ -8,7 +8,7 @@ use crate::{
     consent, conversation, credential, event,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, integration, job, keys, ledger, manager, message,
-    migrations, outbox, participant, record, session, throttle,
+    migrations, outbox, participant, rebuild, record, session, throttle,
     value::{Param, Value},
     verify, verify_rows, webhook, workspace,
 };
@@ -20,6 +20,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("rebuild", rebuild::STATEMENTS),
     ("client", client::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("conversation", conversation::STATEMENTS),
