@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use crate::sync::ArcSwap;
 use imbl::OrdMap;
 
 use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};

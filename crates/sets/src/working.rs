@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::delta::{Delta, SetDelta, SetOp};
 use crate::engine::{Group, State};

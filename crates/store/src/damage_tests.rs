@@ -97,9 +97,9 @@ fn batch(store: &Store, number: u64, into: SetId, out_of: SetId) {
             tx.attach(key(number * 5 + index), person, &[b"somebody"]);
             people.push(person);
         }
-        tx.set_add(into, &Set::from_sorted(&people));
+        tx.set_add(into, &Set::from_sorted(&people))?;
         let leaving: Set = (1..=number as Person + 1).collect();
-        tx.set_remove(out_of, &leaving);
+        tx.set_remove(out_of, &leaving)?;
         Ok(())
     });
 }
@@ -118,14 +118,14 @@ fn fill(folder: &Path, url: &DatabaseUrl) {
     batch(&store, 0, 5, 4);
     batch(&store, 1, 4, 5);
     command(&store, 20, |tx| {
-        tx.set_add(-1, &Set::range(1, 10));
-        tx.set_add(8, &Set::range(3, 9));
+        tx.set_add(-1, &Set::range(1, 10))?;
+        tx.set_add(8, &Set::range(3, 9))?;
         Ok(())
     });
     store.checkpoint_now(1).expect("a checkpoint");
     batch(&store, 2, 5, 4);
     command(&store, 40, |tx| {
-        tx.set_drop(8);
+        tx.set_drop(8)?;
         Ok(())
     });
     batch(&store, 3, 4, 5);
@@ -148,7 +148,7 @@ fn answers(folder: &Path, url: &DatabaseUrl) -> Result<Answers, Error> {
     let (persons, state) = found?;
     let mut sets = BTreeMap::new();
     for id in SETS {
-        sets.insert(id, state.set(id).to_vec());
+        sets.insert(id, state.set(id)?.to_vec());
     }
     Ok(Answers {
         seq: state.seq,
