@@ -21,7 +21,7 @@ use crate::{
 const SETS: std::ops::Range<SetId> = -1..10;
 const KEYS: u64 = 20;
 /// Tables and their columns that a start relies on.
-const TABLES: [(&str, &[&str]); 4] = [
+const TABLES: [(&str, &[&str]); 5] = [
     (
         "change",
         &[
@@ -37,6 +37,7 @@ const TABLES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("change_set", &["set_id", "seq", "op", "added", "removed"]),
+    ("key_block", &["block_no", "bytes", "sum"]),
     ("checkpoint", &["seq", "next_person", "next_position"]),
     ("head", &["seq", "next_position", "hash"]),
 ];
