@@ -30,6 +30,7 @@ mod set_iter;
 mod shard;
 mod shelf;
 mod stored;
+mod sync;
 mod union;
 mod unreadable;
 mod working;

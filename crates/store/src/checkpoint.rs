@@ -18,13 +18,13 @@ pub(crate) const KEYS_MAX: u64 = 8_000_000;
 /// Changes read at once; a change holds at most a few megabytes.
 pub(crate) const PAGE_CHANGES: u64 = 64;
 
-const LATEST: &str = "SELECT seq, next_person, next_position, checksum FROM checkpoint WHERE workspace_id = $1 \
+const LATEST: &str = "SELECT seq, next_person, next_position, sum FROM checkpoint WHERE workspace_id = $1 \
      ORDER BY seq DESC LIMIT 1";
-const INSERT: &str = "INSERT INTO checkpoint (workspace_id, seq, next_person, next_position, checksum) \
+const INSERT: &str = "INSERT INTO checkpoint (workspace_id, seq, next_person, next_position, sum) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-const SNAPSHOT_INSERT: &str = "INSERT INTO snapshot (workspace_id, set_id, seq, bytes, members, checksum) \
+const SNAPSHOT_INSERT: &str = "INSERT INTO snapshot (workspace_id, set_id, seq, bytes, members, sum) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-const SNAPSHOT: &str = "SELECT seq, bytes, members, checksum FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq = $3";
+const SNAPSHOT: &str = "SELECT seq, bytes, members, sum FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq = $3";
 const BEFORE: &str =
     "SELECT max(seq) FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq <= $3";
 const AFTER: &str =
@@ -32,7 +32,7 @@ const AFTER: &str =
 const SNAPSHOTS: &str = "SELECT s.set_id, s.seq, s.members FROM snapshot s WHERE s.workspace_id = $1 \
      AND s.set_id <> 0 AND s.seq = (SELECT max(t.seq) FROM snapshot t WHERE t.workspace_id = $1 \
      AND t.set_id = s.set_id AND t.seq <= $2) AND s.set_id > $3 ORDER BY s.set_id LIMIT 1024";
-const PERSONS: &str = "SELECT c.next_position, s.bytes, s.checksum FROM snapshot s JOIN checkpoint c \
+const PERSONS: &str = "SELECT c.next_position, s.bytes, s.sum FROM snapshot s JOIN checkpoint c \
      ON c.workspace_id = s.workspace_id AND c.seq = s.seq \
      WHERE s.workspace_id = $1 AND s.set_id = 0 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq LIMIT 1";
 const PERSONS_NEXT: &str = "SELECT min(seq) FROM snapshot WHERE workspace_id = $1 AND set_id = 0 AND seq > $2 \
