@@ -34,7 +34,10 @@ const PERSONS_NEXT: &str = "SELECT min(seq) FROM snapshot WHERE workspace_id = $
      AND seq <= $3";
 const LAST_CHANGES: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND seq <= $2 \
      AND seq > $3 GROUP BY set_id";
-const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3";
+/// The snapshot that a set was filled from stays, as part of the log: 100 is [`crate::fill::FILLED`].
+const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3 \
+     AND NOT EXISTS (SELECT 1 FROM change_set c WHERE c.workspace_id = snapshot.workspace_id \
+     AND c.set_id = snapshot.set_id AND c.seq = snapshot.seq AND c.op = 100)";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     LATEST,
@@ -141,14 +144,27 @@ pub(crate) fn finish(
     workspace: i64,
     state: &State,
 ) -> Result<(), Error> {
+    let checkpoint = Checkpoint {
+        seq: state.seq,
+        next_person: u64::from(state.next_person),
+        next_position: state.next_position,
+    };
+    insert(connection, workspace, checkpoint)
+}
+
+pub(crate) fn insert(
+    connection: &mut Connection,
+    workspace: i64,
+    checkpoint: Checkpoint,
+) -> Result<(), Error> {
     connection
         .query(
             INSERT,
             &[
                 workspace.into(),
-                Param::Int(state.seq as i64),
-                Param::Int(i64::from(state.next_person)),
-                Param::Int(state.next_position as i64),
+                Param::Int(checkpoint.seq as i64),
+                Param::Int(checkpoint.next_person as i64),
+                Param::Int(checkpoint.next_position as i64),
             ],
         )
         .map(drop)

@@ -125,7 +125,7 @@ fn fill(folder: &Path, url: &DatabaseUrl) {
     store.checkpoint_now(1).expect("a checkpoint");
     batch(&store, 2, 5, 4);
     command(&store, 40, |tx| {
-        tx.set_drop(8);
+        tx.set_drop(8)?;
         Ok(())
     });
     batch(&store, 3, 4, 5);
