@@ -39,6 +39,17 @@ pub struct Snapshot {
     pub members: u64,
 }
 
+impl Snapshot {
+    /// A set that had so many members in this version.
+    pub fn new(set: SetId, version: u64, members: u64) -> Snapshot {
+        Snapshot {
+            set,
+            version,
+            members,
+        }
+    }
+}
+
 impl State {
     /// A state with these sets in memory; empty ones are left out, and persons count from 1 at least.
     pub fn new(

@@ -39,7 +39,10 @@ const PERSONS_NEXT: &str = "SELECT min(seq) FROM snapshot WHERE workspace_id = $
      AND seq <= $3";
 const LAST_CHANGES: &str = "SELECT set_id, max(seq) FROM change_set WHERE workspace_id = $1 AND seq <= $2 \
      AND seq > $3 GROUP BY set_id";
-const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3";
+/// The snapshot that a set was filled from stays, as part of the log: 100 is [`crate::fill::FILLED`].
+const PRUNE: &str = "DELETE FROM snapshot WHERE workspace_id = $1 AND set_id = $2 AND seq < $3 \
+     AND NOT EXISTS (SELECT 1 FROM change_set c WHERE c.workspace_id = snapshot.workspace_id \
+     AND c.set_id = snapshot.set_id AND c.seq = snapshot.seq AND c.op = 100)";
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     LATEST,
@@ -61,11 +64,11 @@ pub(crate) struct Checkpoint {
     pub next_person: u64,
     pub next_position: u64,
     /// Absent where an older version wrote it.
-    checksum: Option<Vec<u8>>,
+    pub sum: Option<Vec<u8>>,
 }
 
 /// The checksum of a snapshot row.
-fn snapshot_checksum(workspace: i64, of: &Snapshot, bytes: &[u8]) -> [u8; 32] {
+fn snapshot_sum(workspace: i64, of: &Snapshot, bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     for number in [workspace as u64, of.set as u64, of.version, of.members] {
         hasher.update(&number.to_le_bytes());
@@ -75,7 +78,7 @@ fn snapshot_checksum(workspace: i64, of: &Snapshot, bytes: &[u8]) -> [u8; 32] {
 
 /// The checksum of a checkpoint: of its numbers, of the log up to it, and of which sets there are, in ascending order. So a
 /// snapshot that is no longer found is missed.
-fn checksum(
+fn checkpoint_sum(
     workspace: i64,
     [seq, next_person, next_position]: [u64; 3],
     hash: &[u8],
@@ -115,7 +118,7 @@ pub(crate) fn latest(
         seq: row.natural(0)?,
         next_person: row.natural(1)?,
         next_position: row.natural(2)?,
-        checksum: row.optional_bytes(3)?,
+        sum: row.optional_bytes(3)?,
     }))
 }
 
@@ -126,7 +129,7 @@ pub(crate) fn snapshot_insert(
     of: &Snapshot,
     bytes: &[u8],
 ) -> Result<(), Error> {
-    let checksum = snapshot_checksum(workspace, of, bytes);
+    let checksum = snapshot_sum(workspace, of, bytes);
     connection
         .query(
             SNAPSHOT_INSERT,
@@ -195,16 +198,29 @@ pub(crate) fn finish(
 ) -> Result<(), Error> {
     let hash = change::hash(connection, workspace, state.seq)?;
     let numbers = [state.seq, u64::from(state.next_person), state.next_position];
-    let checksum = checksum(workspace, numbers, &hash, snapshots_of(state));
+    let checkpoint = Checkpoint {
+        seq: state.seq,
+        next_person: u64::from(state.next_person),
+        next_position: state.next_position,
+        sum: Some(checkpoint_sum(workspace, numbers, &hash, snapshots_of(state)).to_vec()),
+    };
+    insert(connection, workspace, &checkpoint)
+}
+
+pub(crate) fn insert(
+    connection: &mut Connection,
+    workspace: i64,
+    checkpoint: &Checkpoint,
+) -> Result<(), Error> {
     connection
         .query(
             INSERT,
             &[
                 workspace.into(),
-                Param::Int(state.seq as i64),
-                Param::Int(i64::from(state.next_person)),
-                Param::Int(state.next_position as i64),
-                Param::Bytes(&checksum),
+                Param::Int(checkpoint.seq as i64),
+                Param::Int(checkpoint.next_person as i64),
+                Param::Int(checkpoint.next_position as i64),
+                checkpoint.sum.as_deref().into(),
             ],
         )
         .map(drop)
@@ -258,14 +274,14 @@ pub(crate) fn snapshots(
         }
     }
     found.retain(|of| of.members > 0);
-    if let Some(expected) = &checkpoint.checksum {
+    if let Some(expected) = &checkpoint.sum {
         let hash = change::hash(connection, workspace, checkpoint.seq)?;
         let numbers = [
             checkpoint.seq,
             checkpoint.next_person,
             checkpoint.next_position,
         ];
-        if *expected != checksum(workspace, numbers, &hash, found.iter().cloned()) {
+        if *expected != checkpoint_sum(workspace, numbers, &hash, found.iter().cloned()) {
             return Err(Error::Corrupt(format!(
                 "the checkpoint at {} does not fit its checksum, or a snapshot is missing",
                 checkpoint.seq
@@ -291,7 +307,7 @@ fn snapshot(connection: &mut Connection, workspace: i64, set: i64, seq: u64) -> 
     let members = row.optional_int(2)?;
     let fits = row
         .optional_bytes(3)?
-        .is_none_or(|checksum| checksum == snapshot_checksum(workspace, &of, &bytes));
+        .is_none_or(|checksum| checksum == snapshot_sum(workspace, &of, &bytes));
     if !fits || members.is_some_and(|members| members as u64 != of.members) {
         return Err(damaged());
     }
@@ -379,7 +395,7 @@ pub(crate) fn persons(
             members: end,
         };
         if let Some(checksum) = row.optional_bytes(2)?
-            && checksum != snapshot_checksum(workspace, &of, &bytes)
+            && checksum != snapshot_sum(workspace, &of, &bytes)
         {
             return Err(Error::Corrupt(format!(
                 "the person column of the checkpoint at {seq} does not fit its checksum"

@@ -20,6 +20,7 @@ mod conversation;
 mod credential;
 mod error;
 mod event;
+mod fill;
 mod folder;
 mod head;
 mod idempotency;
@@ -97,6 +98,7 @@ pub use credential::{
 };
 pub use error::Error;
 pub use event::{EventRow, event_get, event_insert, event_page, event_sweep};
+pub use fill::{FillAudience, FillFound, FillOptions, FillPeople, Filler};
 pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};

@@ -237,19 +237,14 @@ impl Store {
         Ok(self.hosted(workspace).await?.keys.clone())
     }
 
-    /// Bytes held by the key dictionaries and the published sets, for `/metrics`: keys, dictionary bytes, set bytes.
+    /// Bytes held by the key dictionaries and the sets in memory, for `/metrics`: keys, dictionary bytes, set bytes.
     pub fn memory(&self) -> (u64, usize, usize) {
         let hosted = self.0.hosted.read();
-        hosted
-            .values()
-            .fold((0, 0, 0), |(keys, dictionary, sets), hosted| {
-                let state = hosted.engine.published();
-                (
-                    keys + hosted.engine.dictionary().len(),
-                    dictionary + hosted.engine.dictionary().memory_bytes(),
-                    sets + state.memory_bytes(),
-                )
-            })
+        let (keys, dictionary) = hosted.values().fold((0, 0), |(keys, bytes), hosted| {
+            let dictionary = hosted.engine.dictionary();
+            (keys + dictionary.len(), bytes + dictionary.memory_bytes())
+        });
+        (keys, dictionary, self.shelf().resident_bytes as usize)
     }
 
     /// What the shelf of sets holds and has done, for `/metrics`.
@@ -493,7 +488,7 @@ fn checkpoint_write(
     for &(set, set_seq) in &changed {
         // A set that is no more is empty: without this row, the snapshot before would be believed.
         let people = state.set(set)?;
-        let (of, bytes) = (snapshot(set, set_seq, people.len()), people.to_bytes());
+        let (of, bytes) = (Snapshot::new(set, set_seq, people.len()), people.to_bytes());
         drop(people);
         on_committer(committer, move |connection| {
             checkpoint::snapshot_insert(connection, workspace, &of, &bytes)
@@ -502,7 +497,7 @@ fn checkpoint_write(
     }
     let position = state.next_position;
     on_committer(committer, move |connection| {
-        let of = snapshot(checkpoint::PERSONS_SET, seq, position);
+        let of = Snapshot::new(checkpoint::PERSONS_SET, seq, position);
         checkpoint::snapshot_insert(connection, workspace, &of, &segment)?;
         checkpoint::finish(connection, workspace, &state)
     })?;
@@ -517,14 +512,6 @@ fn checkpoint_write(
     }
     tracing::debug!(workspace, seq, "checkpoint written");
     Ok(())
-}
-
-fn snapshot(set: i64, version: u64, members: u64) -> Snapshot {
-    Snapshot {
-        set,
-        version,
-        members,
-    }
 }
 
 fn on_committer(

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     account, account_group, activity, audience, change, checkpoint, client,
     connection::{Connection, Mode},
-    consent, conversation, credential, event,
+    consent, conversation, credential, event, fill,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, integration, job, keys, ledger, manager, message,
     migrations, outbox, participant, rebuild, record, session, throttle,
@@ -26,6 +26,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("conversation", conversation::STATEMENTS),
     ("credential", credential::STATEMENTS),
     ("event", event::STATEMENTS),
+    ("fill", fill::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
