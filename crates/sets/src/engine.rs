@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use imbl::OrdMap;
+use parking_lot::Mutex;
 
+use crate::group_keys::GroupKeys;
+use crate::key_batch::RecentKeys;
+use crate::key_order::Fingerprints;
 use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};
 
 /// The sets of a workspace after some change, and the numbers to go on from. Cloning is cheap.
@@ -113,6 +117,8 @@ impl fmt::Debug for State {
 pub struct Engine {
     dictionary: Dictionary,
     published: ArcSwap<State>,
+    /// What the last groups added to the dictionary.
+    recent: Mutex<Arc<RecentKeys>>,
 }
 
 impl Engine {
@@ -154,21 +160,27 @@ impl Engine {
 
     /// Begins a group of commands on top of the published state. Only the committer calls it, for one group at a time.
     pub fn begin(&self) -> Working<'_> {
-        Working::new(&self.dictionary, &self.published())
+        let recent = Arc::clone(&self.recent.lock());
+        Working::new(&self.dictionary, recent, &self.published())
     }
 
     /// Publishes a group that has become durable: its keys first, then its sets all at once.
     pub fn publish(&self, group: Group) {
-        self.dictionary.insert_all(&group.keys, &group.persons);
-        self.published.store(Arc::new(group.state));
+        let Group { keys, state } = group;
+        let order = keys.order();
+        self.dictionary
+            .insert_all_in(keys.keys(), keys.persons(), &order);
+        let first = state.next_position - keys.len() as u64;
+        let prints = Fingerprints::new(keys.keys(), &order);
+        Arc::make_mut(&mut self.recent.lock()).push(first, prints);
+        self.published.store(Arc::new(state));
     }
 }
 
 /// A finished group of commands: what publishing it takes. Dropping it forgets the group.
 #[derive(Debug)]
 pub struct Group {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) persons: Vec<Person>,
+    pub(crate) keys: GroupKeys,
     pub(crate) state: State,
 }
 
