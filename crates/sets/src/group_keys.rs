@@ -39,7 +39,10 @@ impl GroupKeys {
 
     /// The keys' order in the dictionary.
     pub(crate) fn order(&self) -> Arc<KeyOrder> {
-        let known = self.order.as_ref().filter(|order| order.len() == self.len());
+        let known = self
+            .order
+            .as_ref()
+            .filter(|order| order.len() == self.len());
         known.map_or_else(|| Arc::new(KeyOrder::of(&self.keys)), Arc::clone)
     }
 

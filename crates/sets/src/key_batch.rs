@@ -138,10 +138,9 @@ fn repetitions(keys: &[Key], order: &KeyOrder) -> Vec<u32> {
             let key = &keys[*at as usize];
             // The nearest before it: the others are linked to that one.
             let before = place[..count].iter().rev();
-            if let Some(first) = before
-                .copied()
-                .find(|first| keys[*first as usize].low() == key.low() && keys[*first as usize] == *key)
-            {
+            if let Some(first) = before.copied().find(|first| {
+                keys[*first as usize].low() == key.low() && keys[*first as usize] == *key
+            }) {
                 note(first, *at);
             }
         }
@@ -269,9 +268,10 @@ impl RecentKeys {
         let oldest = self.groups.front().map(|group| group.first);
         let known =
             from == until || (until == self.until && oldest.is_some_and(|first| first <= from));
-        let groups = self.groups.iter().filter(move |group| {
-            from < until && group.first + group.prints.len() as u64 > from
-        });
+        let groups = self
+            .groups
+            .iter()
+            .filter(move |group| from < until && group.first + group.prints.len() as u64 > from);
         known.then(|| groups.map(|group| &group.prints))
     }
 }
