@@ -312,7 +312,7 @@ impl Domain {
             return Ok(Set::new());
         };
         match snapshot.plan(self.derived(), node) {
-            Plan::Plain(set) => Ok(read.set(set)),
+            Plan::Plain(set) => Ok(read.set(set)?),
             Plan::Known(people) => Ok(people),
             Plan::Derive(origin, derive) => {
                 let people = finish(derive)?;
@@ -336,18 +336,19 @@ fn finish<Q: Question>(mut question: Q) -> Result<Q::Answer> {
 
 /// Which of the contents that a set has had it has in a state.
 #[derive(Debug)]
-struct Version(Set);
+struct Version(Option<Set>);
 
 impl PartialEq for Version {
     fn eq(&self, other: &Version) -> bool {
-        self.0.is_same(&other.0)
+        let both = self.0.as_ref().zip(other.0.as_ref());
+        both.is_some_and(|(one, other)| one.is_same(other))
     }
 }
 
 impl Eq for Version {}
 
 fn version(state: &sets::State, set: SetId) -> Version {
-    Version(state.set(set))
+    Version(state.set(set).ok())
 }
 
 #[cfg(test)]

@@ -161,9 +161,7 @@ fn run(shared: &Shared) {
 
 /// What a set that cannot be read means to whoever asked.
 pub(crate) fn unreadable(error: Unreadable) -> Error {
-    Error::Unavailable {
-        context: error.to_string(),
-    }
+    store::Error::from(error).into()
 }
 
 fn too_slow(time_max: Duration) -> Error {

@@ -58,14 +58,16 @@ struct Looking {
 }
 
 impl Looking {
-    /// How many looks into sets it takes at most.
-    fn looks(&self) -> usize {
+    /// Whether it takes few looks into sets, none of which has to be read.
+    fn is_at_hand(&self) -> bool {
         let known = self
             .people
             .iter()
             .map(|one| one.persons.len())
             .sum::<usize>();
-        known.saturating_mul(self.snapshot.catalogue.nodes().len())
+        let nodes = self.snapshot.catalogue.nodes();
+        let resident = |node: &Node| self.snapshot.state.is_resident(node.id);
+        known.saturating_mul(nodes.len()) <= limits::LOOKS_AT_ONCE_MAX && nodes.iter().all(resident)
     }
 
     fn holds(&self, node: &Node, person: Person) -> std::result::Result<bool, Unreadable> {
@@ -214,7 +216,7 @@ impl Domain {
             node: 0,
             held: Vec::new(),
         };
-        if looking.looks() > limits::LOOKS_AT_ONCE_MAX {
+        if !looking.is_at_hand() {
             return self.ask(looking).await;
         }
         looking.advance(usize::MAX).map_err(unreadable)?;

@@ -62,7 +62,9 @@ impl Domain {
         };
         let mut sets = Vec::new();
         snapshot.sets(&node, &mut sets);
-        let held = if found.len().saturating_mul(sets.len()) <= limits::LOOKS_AT_ONCE_MAX {
+        let looks = found.len().saturating_mul(sets.len());
+        let at_hand = sets.iter().all(|set| snapshot.state.is_resident(*set));
+        let held = if looks <= limits::LOOKS_AT_ONCE_MAX && at_hand {
             let holds = |person: &Option<Person>| match person {
                 Some(person) => snapshot.holds(&node, *person),
                 None => Ok(false),
