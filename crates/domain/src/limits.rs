@@ -129,6 +129,9 @@ pub const QUESTIONS_WAITING_MAX: usize = 512;
 pub const QUESTION_MS_MAX: u64 = 30_000;
 /// Different audiences, channels and kinds of identifiers that one expression names.
 pub const OPERANDS_MAX: usize = 1_000;
+/// Parts of an expression, and how deep they may be nested.
+pub const FORMULA_PARTS_MAX: usize = sets::PARTS_MAX;
+pub const FORMULA_DEPTH_MAX: usize = sets::DEPTH_MAX;
 /// Characters of an expression as text.
 pub const FORMULA_CHARS_MAX: usize = 32_768;
 /// Audiences whose overlaps with each other are asked for, and with one.
