@@ -139,7 +139,7 @@ fn verify_workspace(
                     workspace,
                     set,
                     change.seq,
-                    &working.set(set),
+                    &working.set(set)?,
                     report,
                 )?;
             }
@@ -174,9 +174,9 @@ fn verify_workspace(
     report.changes += state.seq;
     report.keys += state.next_position;
     report.people += head.next_person.saturating_sub(1);
-    for (_, set) in state.sets() {
+    for (_, members) in state.sets() {
         report.sets += 1;
-        report.members += set.len();
+        report.members += members;
     }
     Ok(())
 }
