@@ -11,6 +11,7 @@ mod codec;
 mod container;
 mod delta;
 mod dictionary;
+mod dictionary_cache;
 mod engine;
 mod entries;
 mod evaluation;
@@ -23,6 +24,7 @@ mod key_hash;
     reason = "the one file whose code the compiler cannot check whole"
 )]
 mod machine;
+mod room;
 mod set;
 mod set_codec;
 mod set_iter;
@@ -34,6 +36,7 @@ mod working;
 pub use codec::CodecError;
 pub use delta::{Delta, SetDelta, SetOp};
 pub use dictionary::Dictionary;
+pub use dictionary_cache::{CacheError, CacheKey, CacheStamp};
 pub use engine::{Engine, Group, State};
 pub use evaluation::{Count, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP};
 pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
