@@ -7,12 +7,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use crate::Person;
 use crate::key::Key;
 use crate::room::Room;
 use crate::shard::Shard;
+use crate::sync::RwLock;
 
 const SHARD_BITS: u32 = 8;
 pub(crate) const SHARDS: usize = 1 << SHARD_BITS;

@@ -8,9 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
-
 use crate::machine::{Mapping, PAGE_BYTES, Page, Pages};
+use crate::sync::Mutex;
 
 /// The first file is so large; each is as large as all before it together, up to the most.
 const FILE_BYTES_MIN: usize = 400 * PAGE_BYTES;

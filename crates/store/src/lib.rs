@@ -20,6 +20,7 @@ mod conversation;
 mod credential;
 mod error;
 mod event;
+mod fill;
 mod folder;
 mod head;
 mod idempotency;
@@ -31,6 +32,7 @@ mod keys;
 mod keyset;
 mod ledger;
 mod load;
+mod loader;
 mod manager;
 mod message;
 mod migrations;
@@ -38,6 +40,7 @@ mod outbox;
 mod participant;
 mod postgres_engine;
 mod read;
+mod rebuild;
 mod record;
 mod seal;
 mod session;
@@ -95,6 +98,7 @@ pub use credential::{
 };
 pub use error::Error;
 pub use event::{EventRow, event_get, event_insert, event_page, event_sweep};
+pub use fill::{FillAudience, FillFound, FillOptions, FillPeople, Filler};
 pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
@@ -151,5 +155,7 @@ pub use webhook::{
 };
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

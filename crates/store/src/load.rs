@@ -1,13 +1,14 @@
 //! From the database to a published engine: at start from the last checkpoint, later from the changes missed.
 
-use sets::{Engine, State};
+use sets::Engine;
 
 use crate::{
     change::{self, Change},
     checkpoint::{self, PAGE_CHANGES},
     connection::Connection,
     error::Error,
-    head, keys,
+    head::{self, Head},
+    keys,
 };
 
 /// Key blocks read at once: 16 MiB.
@@ -32,18 +33,11 @@ pub(crate) fn load(
             .min(keys::keys_max(connection, workspace)?),
     );
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
-        let mut sets = Vec::new();
-        checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {
-            let people = sets::Set::from_bytes(bytes)?;
-            if !people.is_empty() {
-                sets.push((set, people));
-            }
-            Ok(())
-        })?;
+        let sets = checkpoint::snapshots(connection, workspace, &checkpoint)?;
         checkpoint::persons(
             connection,
             workspace,
-            checkpoint,
+            &checkpoint,
             |connection, first, persons| {
                 let mut done = 0usize;
                 let end = first + persons.len() as u64;
@@ -57,14 +51,9 @@ pub(crate) fn load(
         )?;
         let next_person = u32::try_from(checkpoint.next_person)
             .map_err(|_| Error::Corrupt("a checkpoint counts more than 2^32 people".into()))?;
-        engine.restore(State::new(
-            checkpoint.seq,
-            checkpoint.next_position,
-            next_person,
-            sets,
-        ));
+        engine.restore_snapshots(checkpoint.seq, checkpoint.next_position, next_person, sets);
     }
-    catch_up(connection, workspace, engine, head.seq, progress)?;
+    catch_up(connection, workspace, engine, &head, progress)?;
     let state = engine.published();
     if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person
     {
@@ -76,27 +65,38 @@ pub(crate) fn load(
     Ok(())
 }
 
-/// Applies the changes after the published seq up to `until`, publishing page by page.
+/// Applies the changes after the published seq up to the head, publishing page by page. Each must follow from the one before,
+/// and the last must be the head's, so that a log that was damaged or altered is not believed.
 pub(crate) fn catch_up(
     connection: &mut Connection,
     workspace: i64,
     engine: &Engine,
-    until: u64,
+    head: &Head,
     progress: OnProgress<'_>,
 ) -> Result<(), Error> {
     let mut at = engine.published().seq;
-    while at < until {
-        let end = until.min(at + PAGE_CHANGES);
+    let mut chain = change::hash(connection, workspace, at)?;
+    while at < head.seq {
+        let end = head.seq.min(at + PAGE_CHANGES);
         let changes = change::page(connection, workspace, at, end)?;
         if changes.len() as u64 != end - at {
             return Err(Error::Corrupt(format!(
                 "workspace {workspace}: the log has a gap after change {at}"
             )));
         }
+        for change in &changes {
+            change.follow(workspace, &mut chain)?;
+        }
         replay(connection, workspace, engine, &changes)?;
         at = end;
         let position = engine.published().next_position;
         progress(position, position);
+    }
+    if chain != head.hash {
+        return Err(Error::Corrupt(format!(
+            "workspace {workspace}: the log does not end with change {} as the head has it",
+            head.seq
+        )));
     }
     Ok(())
 }

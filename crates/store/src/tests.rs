@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::{
     account, account_group, activity, audience, change, checkpoint, client,
     connection::{Connection, Mode},
-    consent, conversation, credential, event,
+    consent, conversation, credential, event, fill,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, integration, job, keys, ledger, manager, message,
-    migrations, outbox, participant, record, session, throttle,
+    migrations, outbox, participant, rebuild, record, session, throttle,
     value::{Param, Value},
     verify, verify_rows, webhook, workspace,
 };
@@ -20,11 +20,13 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("rebuild", rebuild::STATEMENTS),
     ("client", client::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("conversation", conversation::STATEMENTS),
     ("credential", credential::STATEMENTS),
     ("event", event::STATEMENTS),
+    ("fill", fill::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
@@ -55,8 +57,8 @@ fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A migrated database on each engine that this run has, dropped with the folder or the throw-away cluster.
-fn connections() -> Vec<(tempfile::TempDir, Connection)> {
+/// An empty database on each engine that this run has, dropped with the folder or the throw-away cluster.
+pub(crate) fn databases() -> Vec<(tempfile::TempDir, DatabaseUrl)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("throng.db");
     let mut urls = vec![(
@@ -92,7 +94,13 @@ fn connections() -> Vec<(tempfile::TempDir, Connection)> {
             "THRONG_TEST_POSTGRES is not set: run scripts/test"
         ),
     }
-    urls.into_iter()
+    urls
+}
+
+/// The same, migrated and open.
+fn connections() -> Vec<(tempfile::TempDir, Connection)> {
+    databases()
+        .into_iter()
         .map(|(folder, url)| {
             let mut connection = Connection::open(&url, Mode::Write).expect("opens");
             migrations::migrate(&mut connection, 1).expect("migrates");
@@ -183,6 +191,7 @@ fn every_statement_of_a_noun_is_in_its_list() {
                     | "TREE"
                     | "WEBHOOKS"
                     | "CHANNELS"
+                    | "SUMS"
             )
         }) {
             let listed = list
