@@ -36,7 +36,7 @@ class Node:
 class World:
     def __init__(self, server: Throng, seed: int) -> None:
         self.server, self.random = server, random.Random(seed)
-        self.prefix = f"w{seed}"
+        self.seed, self.prefix = seed, f"w{seed}"
         self.nodes: dict[int, Node] = {}
         self.known: set[Person] = set()
         self.names = itertools.count()
@@ -61,7 +61,7 @@ class World:
                 address = f"{self.prefix}.{number}@example.org"
                 forms = [address, address.upper(), hashlib.sha256(address.encode()).hexdigest(), f"  {address}"]
             else:
-                forms = [f"+1555{number:07}", f"+1 (555) {number:07}"]
+                forms = [f"+49{self.seed:03}{number:07}", f"+49 ({self.seed:03}) {number:07}"]
             found.append(self.random.choice(forms))
         return found
 
