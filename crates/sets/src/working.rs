@@ -3,15 +3,15 @@
 //! Nobody else sees it, and dropping it forgets it. It decides nothing and stores nothing. Invariant: `state` is the published
 //! state with the changes of the kept commands and of the one at hand; `savepoint` is the same without the one at hand.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-
-use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::delta::{Delta, SetDelta, SetOp};
-use crate::engine::{Group, State};
-use crate::key_hash::KeyHashBuilder;
+use crate::engine::{Group, Loaded, State};
+use crate::group_keys::GroupKeys;
+use crate::key_batch::{Holders, KeyBatch, RecentKeys};
+use crate::shelf::Home;
+use crate::stored::Stored;
 use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId, Unreadable};
 
 /// No number is left for another person.
@@ -66,43 +66,6 @@ pub enum ReplayError {
     Unreadable(#[from] Unreadable),
 }
 
-/// Attaching looks this far ahead among the keys that were unknown.
-const AHEAD: usize = 8;
-
-/// Keys that the last look-up did not find in the dictionary, in its order, from `next` on. Nothing but publishing a group
-/// adds to the dictionary, so attaching them need not look again; most are attached in the order of the look-up.
-#[derive(Default)]
-struct Unknown {
-    keys: Vec<Key>,
-    next: usize,
-}
-
-impl Unknown {
-    /// Whether the key is one of the next.
-    fn take(&mut self, key: &Key) -> bool {
-        let Some(skipped) = self.keys[self.next..]
-            .iter()
-            .take(AHEAD)
-            .position(|next| next == key)
-        else {
-            return false;
-        };
-        self.next += skipped + 1;
-        true
-    }
-}
-
-impl fmt::Debug for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Unknown({} keys, from {} on)",
-            self.keys.len(),
-            self.next
-        )
-    }
-}
-
 /// Where the command at hand began.
 #[derive(Debug)]
 struct Savepoint {
@@ -114,34 +77,56 @@ struct Savepoint {
 #[derive(Debug)]
 pub struct Working<'e> {
     dictionary: &'e Dictionary,
+    recent: Arc<RecentKeys>,
+    /// Where the published state ended.
+    published: u64,
+    /// What the dictionary had before it was replayed to.
+    loaded: Loaded,
     state: State,
     /// The group's keys in order of first sight, replayed ones first, and their persons.
-    keys: Vec<Key>,
-    persons: Vec<Person>,
-    held: HashMap<Key, Person, KeyHashBuilder>,
-    unknown: Mutex<Unknown>,
+    keys: GroupKeys,
     /// How many of `keys` were replayed.
     replayed: usize,
     savepoint: Savepoint,
-    /// The sets that the command at hand touched, and whether it dropped them last.
-    touched: BTreeMap<SetId, bool>,
+    /// The sets that the command at hand touched.
+    touched: BTreeMap<SetId, Touched>,
+    /// The sets that any command of the group touched.
+    changed: BTreeSet<SetId>,
+    home: Option<&'e Arc<Home>>,
+}
+
+/// A set that the command at hand touched.
+#[derive(Debug)]
+struct Touched {
+    /// Whether dropping it was the last that was done.
+    dropped: bool,
+    /// Its members when the command began.
+    before: Set,
 }
 
 impl<'e> Working<'e> {
-    pub(crate) fn new(dictionary: &'e Dictionary, published: &State) -> Working<'e> {
+    pub(crate) fn new(
+        dictionary: &'e Dictionary,
+        recent: Arc<RecentKeys>,
+        loaded: Loaded,
+        published: &State,
+        home: Option<&'e Arc<Home>>,
+    ) -> Working<'e> {
         Working {
             dictionary,
+            recent,
+            published: published.next_position,
+            loaded,
             state: published.clone(),
-            keys: Vec::new(),
-            persons: Vec::new(),
-            held: HashMap::default(),
-            unknown: Mutex::default(),
+            keys: GroupKeys::default(),
             replayed: 0,
             savepoint: Savepoint {
                 state: published.clone(),
                 keys: 0,
             },
             touched: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            home,
         }
     }
 
@@ -176,24 +161,35 @@ impl<'e> Working<'e> {
 
     /// The person of a key.
     pub fn person(&self, key: &Key) -> Option<Person> {
-        self.held
-            .get(key)
-            .copied()
-            .or_else(|| self.dictionary.get(key))
+        self.keys.get(key).or_else(|| self.dictionary.get(key))
     }
 
     /// Fills `out` with the persons of the keys, in the order of the keys; what `out` held is discarded.
     pub fn persons(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
         self.dictionary.get_all(keys, out);
-        let mut unknown = self.unknown.lock();
-        unknown.keys.clear();
-        unknown.next = 0;
-        for (person, key) in out.iter_mut().zip(keys) {
-            if person.is_none() {
-                *person = self.held.get(key).copied();
-                unknown.keys.push(*key);
-            }
-        }
+        self.keys.fill(keys, out);
+    }
+
+    /// Who holds each key of a batch. What was looked up before the command is used as far as it still holds.
+    pub fn holders<'b>(&self, batch: &'b KeyBatch) -> Holders<'b> {
+        let mut persons = batch.holders(self.dictionary, &self.recent, self.published);
+        self.keys.fill(batch.keys(), &mut persons);
+        Holders::new(batch, persons, self.keys.len())
+    }
+
+    /// Appends the keys that were given away, in the order in which they were.
+    ///
+    /// # Panics
+    ///
+    /// When keys were appended since the holders were asked for: they might be the same.
+    pub fn attach_given(&mut self, holders: &Holders<'_>) {
+        assert_eq!(
+            holders.group_keys,
+            self.keys.len(),
+            "nobody else appends keys meanwhile"
+        );
+        self.keys.append_given(holders);
+        self.state.next_position += holders.given().len() as u64;
     }
 
     /// A new person, without keys.
@@ -218,10 +214,7 @@ impl<'e> Working<'e> {
 
     /// Appends a key that belongs to a person; false, and nothing changed, if it already belongs to somebody.
     pub fn attach(&mut self, key: Key, person: Person) -> bool {
-        if !self.unknown.get_mut().take(&key) && self.dictionary.get(&key).is_some() {
-            return false;
-        }
-        self.append(key, person)
+        self.dictionary.get(&key).is_none() && self.append(key, person)
     }
 
     /// Appends each key that belongs to nobody yet, for the person at the same place, and answers how many it appended.
@@ -244,14 +237,9 @@ impl<'e> Working<'e> {
 
     /// Appends a key that the dictionary does not have.
     fn append(&mut self, key: Key, person: Person) -> bool {
-        let Entry::Vacant(entry) = self.held.entry(key) else {
-            return false;
-        };
-        entry.insert(person);
-        self.keys.push(key);
-        self.persons.push(person);
-        self.state.next_position += 1;
-        true
+        let appended = self.keys.append(key, person);
+        self.state.next_position += u64::from(appended);
+        appended
     }
 
     /// Adds persons to a set and answers who was not in it.
@@ -260,13 +248,14 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read; nothing changed then.
     pub fn add(&mut self, id: SetId, persons: &Set) -> Result<Set, Unreadable> {
-        if !self.state.contains_set(id) {
-            self.replace(id, persons.clone())?;
+        let set = self.state.set(id)?;
+        if set.is_empty() {
+            self.put(id, Set::new(), persons.clone());
             return Ok(persons.clone());
         }
-        let added = persons.and_not(&self.state.set(id)?);
+        let added = persons.and_not(&set);
         if !added.is_empty() {
-            self.touch(id)?.insert_all(&added);
+            self.touch(id, set).insert_all(&added);
         }
         Ok(added)
     }
@@ -283,10 +272,9 @@ impl<'e> Working<'e> {
             return Ok(removed);
         }
         if removed.len() == set.len() {
-            self.replace(id, Set::new())?;
+            self.put(id, set, Set::new());
         } else {
-            drop(set);
-            self.touch(id)?.remove_all(&removed);
+            self.touch(id, set).remove_all(&removed);
         }
         Ok(removed)
     }
@@ -297,12 +285,8 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read, which the command's delta takes; nothing changed then.
     pub fn replace(&mut self, id: SetId, set: Set) -> Result<(), Unreadable> {
-        self.touched.insert(id, false);
-        if set.is_empty() {
-            self.state.sets.remove(&id);
-        } else {
-            self.state.sets.insert(id, set);
-        }
+        let before = self.state.set(id)?;
+        self.put(id, before, set);
         Ok(())
     }
 
@@ -312,16 +296,60 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read, which the command's delta takes; nothing changed then.
     pub fn drop_set(&mut self, id: SetId) -> Result<(), Unreadable> {
-        if self.state.sets.remove(&id).is_some() || self.touched.contains_key(&id) {
-            self.touched.insert(id, true);
+        if self.state.contains_set(id) || self.touched.contains_key(&id) {
+            let before = self.state.set(id)?;
+            self.put(id, before, Set::new());
+            self.note(id, Set::new()).dropped = true;
         }
         Ok(())
     }
 
-    /// A set to change in place.
-    fn touch(&mut self, id: SetId) -> Result<&mut Set, Unreadable> {
-        self.touched.insert(id, false);
-        Ok(self.state.sets.entry(id).or_default())
+    /// Notes that the command touches a set, which was so until now.
+    fn note(&mut self, id: SetId, before: Set) -> &mut Touched {
+        self.changed.insert(id);
+        let touched = self.touched.entry(id).or_insert(Touched {
+            dropped: false,
+            before,
+        });
+        touched.dropped = false;
+        touched
+    }
+
+    /// Makes `after` of a set, which was `before`.
+    fn put(&mut self, id: SetId, before: Set, after: Set) {
+        self.note(id, before);
+        if after.is_empty() {
+            self.state.sets.remove(&id);
+        } else {
+            let version = self.state.seq + 1;
+            let stored = Stored::Fresh {
+                set: after,
+                version,
+            };
+            self.state.sets.insert(id, stored);
+        }
+    }
+
+    /// A set, which is so until now, to change in place.
+    fn touch(&mut self, id: SetId, now: Set) -> &mut Set {
+        let next = self.state.seq + 1;
+        if !self.touched.contains_key(&id) {
+            self.note(id, now.clone());
+        } else {
+            self.note(id, Set::new());
+        }
+        if !matches!(self.state.sets.get(&id), Some(Stored::Fresh { .. })) {
+            let version = next;
+            let stored = Stored::Fresh { set: now, version };
+            self.state.sets.insert(id, stored);
+        }
+        match self.state.sets.get_mut(&id) {
+            Some(Stored::Fresh { set, version }) => {
+                *version = next;
+                set
+            }
+            _ => unreachable!("it was made fresh"),
+        }
     }
 
     /// Begins a command: what follows can be rolled back to here.
@@ -336,37 +364,39 @@ impl<'e> Working<'e> {
     /// Forgets everything since the command began: sets, keys and persons.
     pub fn command_rollback(&mut self) {
         self.state = self.savepoint.state.clone();
-        for key in self.keys.drain(self.savepoint.keys..) {
-            self.held.remove(&key);
-        }
-        self.persons.truncate(self.savepoint.keys);
+        self.keys.truncate(self.savepoint.keys);
         self.touched.clear();
     }
 
-    /// What has changed since the command began. A set that was touched and is as it was is left out.
-    pub fn command_delta(&self) -> Delta {
-        let persons = &self.persons[self.savepoint.keys..];
+    /// What has changed since the command began. A set that was touched and is as it was is left out, and keeps its version.
+    pub fn command_delta(&mut self) -> Delta {
+        let persons = &self.keys.persons()[self.savepoint.keys..];
         let identity = (!persons.is_empty()).then(|| IdentityDelta {
             first_position: self.savepoint.state.next_position,
             persons: persons.to_vec(),
         });
-        let sets = self.touched.iter().filter_map(|(id, dropped)| {
-            let members = |state: &State| state.sets.get(id).cloned().unwrap_or_default();
-            let (before, after) = (members(&self.savepoint.state), members(&self.state));
+        let mut sets = Vec::new();
+        for (id, Touched { dropped, before }) in &self.touched {
+            // What a command touched is in memory until it ends.
+            let after = match self.state.sets.get(id) {
+                Some(Stored::Fresh { set, .. }) => set.clone(),
+                Some(Stored::Shelved(_)) => before.clone(),
+                None => Set::new(),
+            };
             let op = if *dropped { SetOp::Drop } else { SetOp::Change };
-            let (added, removed) = (after.and_not(&before), before.and_not(&after));
-            let changed = !added.is_empty() || !removed.is_empty();
-            changed.then_some(SetDelta {
-                set: *id,
-                op,
-                added,
-                removed,
-            })
-        });
-        Delta {
-            identity,
-            sets: sets.collect(),
+            let (added, removed) = (after.and_not(before), before.and_not(&after));
+            if !added.is_empty() || !removed.is_empty() {
+                sets.push(SetDelta {
+                    set: *id,
+                    op,
+                    added,
+                    removed,
+                });
+            } else if let Some(stored) = self.savepoint.state.sets.get(id) {
+                self.state.sets.insert(*id, stored.clone());
+            }
         }
+        Delta { identity, sets }
     }
 
     /// Keeps what has changed since the command began: the state is now that of change `seq`. A command that changed
@@ -379,17 +409,23 @@ impl<'e> Working<'e> {
     /// The keys that the kept commands of this group appended, and the position of the first. Replayed keys are not among
     /// them: the log has them.
     pub fn group_keys(&self) -> (&[Key], u64) {
-        let own = &self.keys[self.replayed..self.savepoint.keys];
+        let own = &self.keys.keys()[self.replayed..self.savepoint.keys];
         (own, self.savepoint.state.next_position - own.len() as u64)
     }
 
     /// Ends the group: what publishing it takes. A command at hand that was not ended is forgotten.
     pub fn finish(mut self) -> Group {
         self.command_rollback();
+        let mut state = self.state;
+        // The savepoint shares every set that was changed, and is no longer needed.
+        drop(self.savepoint);
+        for id in &self.changed {
+            state.shelve(*id, self.home);
+        }
         Group {
             keys: self.keys,
-            persons: self.persons,
-            state: self.state,
+            state,
+            changed: self.changed,
         }
     }
 
@@ -438,7 +474,10 @@ impl<'e> Working<'e> {
         identity: Option<&IdentityDelta>,
     ) -> Result<(), ReplayError> {
         let persons = identity.map_or(&[][..], |identity| &identity.persons);
-        if keys.len() != persons.len() {
+        let first = identity.map_or(0, |identity| identity.first_position);
+        let until = first.saturating_add(persons.len() as u64);
+        let there = keys.is_empty() && until <= self.loaded.complete;
+        if !there && keys.len() != persons.len() {
             return Err(ReplayError::KeyCount {
                 keys: keys.len() as u64,
                 persons: persons.len() as u64,
@@ -454,18 +493,37 @@ impl<'e> Working<'e> {
                 found: identity.first_position,
             });
         }
-        let mut known = Vec::new();
-        self.dictionary.get_all(keys, &mut known);
-        self.held.reserve(keys.len());
-        for (index, key) in keys.iter().enumerate() {
-            if known[index].is_some() || !self.append(*key, persons[index]) {
-                return Err(ReplayError::KeyHeld(expected + index as u64));
-            }
+        if there {
+            self.state.next_position = until;
+        } else {
+            self.replay_new_keys(expected, keys, persons)?;
         }
         if persons.contains(&0) {
             return Err(ReplayError::PersonZero);
         }
         self.see_person(persons.iter().copied().max());
+        Ok(())
+    }
+
+    /// Keys that the dictionary was loaded with are there already, for the same persons.
+    fn replay_new_keys(
+        &mut self,
+        first: u64,
+        keys: &[Key],
+        persons: &[Person],
+    ) -> Result<(), ReplayError> {
+        let mut known = Vec::new();
+        self.dictionary.get_all(keys, &mut known);
+        for (index, key) in keys.iter().enumerate() {
+            let position = first + index as u64;
+            match known[index] {
+                None if self.append(*key, persons[index]) => {}
+                Some(person) if position < self.loaded.until && person == persons[index] => {
+                    self.state.next_position += 1;
+                }
+                _ => return Err(ReplayError::KeyHeld(position)),
+            }
+        }
         Ok(())
     }
 
@@ -477,6 +535,7 @@ impl<'e> Working<'e> {
             removed,
         } in sets
         {
+            self.changed.insert(*id);
             if *op == SetOp::Drop {
                 self.state.sets.remove(id);
                 continue;
@@ -484,7 +543,8 @@ impl<'e> Working<'e> {
             if added.contains(0) {
                 return Err(ReplayError::PersonZero);
             }
-            let mut set = self.state.sets.remove(id).unwrap_or_default();
+            let mut set = self.state.set(*id)?;
+            self.state.sets.remove(id);
             if set.and_len(added) != 0 {
                 return Err(ReplayError::AddedPresent(*id));
             }
@@ -494,7 +554,8 @@ impl<'e> Working<'e> {
             set.remove_all(removed);
             set.insert_all(added);
             if !set.is_empty() {
-                self.state.sets.insert(*id, set);
+                let version = self.state.seq + 1;
+                self.state.sets.insert(*id, Stored::Fresh { set, version });
             }
             self.see_person(added.last());
         }

@@ -9,11 +9,12 @@ use crate::{connection::Connection, error::Error, seal::Sealer, value::Param};
 
 pub(crate) const KEYS_PER_BLOCK: u64 = 4_096;
 const KEY_BYTES: usize = 16;
+const SUM_BYTES: usize = 16;
 
-const GET: &str = "SELECT bytes FROM key_block WHERE workspace_id = $1 AND block_no = $2";
-const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
-     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
-const PAGE: &str = "SELECT block_no, bytes FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
+const GET: &str = "SELECT bytes, sum FROM key_block WHERE workspace_id = $1 AND block_no = $2";
+const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes, sum) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes, sum = excluded.sum";
+const PAGE: &str = "SELECT block_no, bytes, sum FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
      ORDER BY block_no";
 const BLOCKS: &str = "SELECT count(*) FROM key_block WHERE workspace_id = $1";
 const IDENTIFIERS_GET: &str =
@@ -24,39 +25,96 @@ const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, BLOCKS, IDENTIFIERS_GET, IDENTIFIERS_PUT];
 
-/// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
-/// end of each.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Received {
+/// Identifiers as received, one for each key (empty where an identifier gave several keys), in the form in which they are
+/// sealed: each preceded by its length in two bytes.
+#[derive(Default, Clone)]
+pub struct Identifiers {
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
-impl Received {
-    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
+impl std::fmt::Debug for Identifiers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identifiers({})", self.ends.len())
+    }
+}
+
+impl Identifiers {
+    /// Appends an identifier, given in parts; at most 65,535 bytes.
+    pub fn push(&mut self, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        debug_assert!(len <= usize::from(u16::MAX));
+        self.bytes.extend_from_slice(&(len as u16).to_le_bytes());
         for part in parts {
             self.bytes.extend_from_slice(part);
         }
         self.ends.push(self.bytes.len() as u32);
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(crate) fn truncate(&mut self, len: usize) {
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub fn truncate(&mut self, len: usize) {
         self.ends.truncate(len);
         self.bytes
             .truncate(self.ends.last().map_or(0, |end| *end as usize));
     }
 
-    fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1] as usize
+    /// The identifier at an index.
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.stored(index..index + 1)[2..]
+    }
+
+    /// The identifiers of a range with their lengths, as they are sealed.
+    fn stored(&self, range: std::ops::Range<usize>) -> &[u8] {
+        let end = |index: usize| {
+            index
+                .checked_sub(1)
+                .map_or(0, |last| self.ends[last] as usize)
         };
-        &self.bytes[start..self.ends[index] as usize]
+        &self.bytes[end(range.start)..end(range.end)]
+    }
+
+    /// Appends those at some indices of another list, which mostly follow on one another.
+    pub(crate) fn extend(&mut self, other: &Identifiers, indices: &[u32]) {
+        self.ends.reserve(indices.len());
+        for run in indices.chunk_by(|a, b| *b == *a + 1) {
+            let range = run[0] as usize..run[0] as usize + run.len();
+            let stored = other.stored(range.clone());
+            // Ends move by the same distance; it may be negative, which wraps and comes out right.
+            let start = other.ends[range.end - 1] - stored.len() as u32;
+            let moved = (self.bytes.len() as u32).wrapping_sub(start);
+            self.bytes.extend_from_slice(stored);
+            let ends = other.ends[range].iter();
+            self.ends.extend(ends.map(|end| end.wrapping_add(moved)));
+        }
+    }
+}
+
+/// What a block is checked against. Keys are outside the log's hash chain, and a flipped bit would be somebody who is no longer
+/// found.
+fn sum(workspace: i64, block: u64, bytes: &[u8]) -> [u8; SUM_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&workspace.to_le_bytes());
+    hasher.update(&block.to_le_bytes());
+    hasher.update(bytes);
+    let mut sum = [0; SUM_BYTES];
+    hasher.finalize_xof().fill(&mut sum);
+    sum
+}
+
+/// Checks a block; one of before there were sums has none, and is believed.
+fn check(workspace: i64, block: u64, bytes: &[u8], found: Option<&[u8]>) -> Result<(), Error> {
+    match found {
+        Some(found) if found != sum(workspace, block, bytes) => Err(Error::Corrupt(format!(
+            "key block {block} is not what was written"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -66,7 +124,7 @@ pub(crate) fn append(
     workspace: i64,
     position: u64,
     keys: &[Key],
-    received: &Received,
+    received: &Identifiers,
     sealer: Option<&Sealer>,
 ) -> Result<(), Error> {
     let mut done = 0usize;
@@ -76,11 +134,18 @@ pub(crate) fn append(
         let filled = (at % KEYS_PER_BLOCK) as usize;
         let take = (KEYS_PER_BLOCK as usize - filled).min(keys.len() - done);
         let block_no = Param::Int(block as i64);
-        let mut bytes = old_block(connection, workspace, block_no, filled)?;
+        let mut bytes = old_block(connection, workspace, block, filled)?;
         for key in &keys[done..done + take] {
             bytes.extend_from_slice(key.as_bytes());
         }
-        connection.query(PUT, &[workspace.into(), block_no, (&bytes).into()])?;
+        let sum = sum(workspace, block, &bytes);
+        let params = [
+            workspace.into(),
+            block_no,
+            (&bytes).into(),
+            Param::Bytes(&sum),
+        ];
+        connection.query(PUT, &params)?;
         if let Some(sealer) = sealer {
             append_identifiers(
                 connection,
@@ -100,18 +165,21 @@ pub(crate) fn append(
 fn old_block(
     connection: &mut Connection,
     workspace: i64,
-    block_no: Param<'_>,
+    block: u64,
     filled: usize,
 ) -> Result<Vec<u8>, Error> {
     if filled == 0 {
         return Ok(Vec::with_capacity(KEYS_PER_BLOCK as usize * KEY_BYTES));
     }
-    let mut rows = connection.query(GET, &[workspace.into(), block_no])?;
-    let bytes = rows
-        .first_mut()
-        .map(|row| row.bytes(0))
-        .transpose()?
-        .unwrap_or_default();
+    let mut rows = connection.query(GET, &[workspace.into(), Param::Int(block as i64)])?;
+    let bytes = match rows.first_mut() {
+        Some(row) => {
+            let (bytes, sum) = (row.bytes(0)?, row.optional_bytes(1)?);
+            check(workspace, block, &bytes, sum.as_deref())?;
+            bytes
+        }
+        None => Vec::new(),
+    };
     if bytes.len() != filled * KEY_BYTES {
         return Err(Error::Corrupt(format!(
             "a key block holds {} bytes, not {}",
@@ -131,7 +199,7 @@ fn append_identifiers(
     workspace: i64,
     block: u64,
     filled: usize,
-    received: &Received,
+    received: &Identifiers,
     range: std::ops::Range<usize>,
     sealer: &Sealer,
 ) -> Result<(), Error> {
@@ -144,11 +212,7 @@ fn append_identifiers(
             plain = sealer.open(&context, &row.bytes(0)?)?;
         }
     }
-    for index in range {
-        let value = received.get(index);
-        plain.extend_from_slice(&(value.len() as u16).to_le_bytes());
-        plain.extend_from_slice(value);
-    }
+    plain.extend_from_slice(received.stored(range));
     let sealed = sealer.seal(&context, &plain)?;
     connection
         .query(
@@ -219,7 +283,8 @@ pub(crate) fn read(
             if row.natural(0)? != expected {
                 break;
             }
-            let bytes = row.bytes(1)?;
+            let (bytes, sum) = (row.bytes(1)?, row.optional_bytes(2)?);
+            check(workspace, expected, &bytes, sum.as_deref())?;
             let (whole, rest) = bytes.as_chunks::<KEY_BYTES>();
             if !rest.is_empty() {
                 return Err(Error::Corrupt("a key block is cut short".into()));

@@ -20,6 +20,7 @@ mod conversation;
 mod credential;
 mod error;
 mod event;
+mod fill;
 mod folder;
 mod head;
 mod idempotency;
@@ -31,6 +32,7 @@ mod keys;
 mod keyset;
 mod ledger;
 mod load;
+mod loader;
 mod manager;
 mod message;
 mod migrations;
@@ -38,6 +40,7 @@ mod outbox;
 mod participant;
 mod postgres_engine;
 mod read;
+mod rebuild;
 mod record;
 mod seal;
 mod session;
@@ -66,10 +69,11 @@ pub use account_group::{
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
-    Audience, AudienceKind, Control, TreeFilter, audience_by_name, audience_by_reference,
+    Audience, AudienceKind, Control, TreeFilter, TreeNode, audience_by_name, audience_by_reference,
     audience_delete, audience_get, audience_insert, audience_page, audience_update,
     audiences_control, audiences_count, audiences_delete_later, audiences_deleting,
-    audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
+    audiences_holding, audiences_manual, audiences_of, structures_page, tree_changed, tree_count,
+    tree_nodes, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use client::{
@@ -95,6 +99,7 @@ pub use credential::{
 };
 pub use error::Error;
 pub use event::{EventRow, event_get, event_insert, event_page, event_sweep};
+pub use fill::{FillAudience, FillFound, FillOptions, FillPeople, Filler};
 pub use folder::{DataFolder, DatabaseUrl};
 pub use idempotency::{Stored, idempotency_get, idempotency_insert, idempotency_sweep};
 pub use identity::{IdentityConflict, conflict_note, conflicts_page};
@@ -104,6 +109,7 @@ pub use integration::{
     integration_insert, integration_page, integration_update, integrations_count,
 };
 pub use job::{JobRow, job_finish, job_get, job_insert, job_page, job_step, jobs_open};
+pub use keys::Identifiers;
 pub use keyset::{Keyset, Side};
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use manager::{
@@ -137,7 +143,7 @@ pub use session::{
     account_tokens_delete, account_ways_in_delete, session_end, session_get, session_insert,
     sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
 };
-pub use store::{Options, Progress, Store};
+pub use store::{Lookup, Options, Progress, Store};
 pub use throttle::{Throttle, throttle_delete, throttle_get, throttle_put, throttle_sweep};
 pub use tx::{Tx, Verdict};
 pub use uses::{Use, Used, uses_note};

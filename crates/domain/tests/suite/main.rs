@@ -2,12 +2,14 @@
 
 mod accounts;
 mod channels;
+mod filled;
 mod identity;
 mod keeping;
 mod linking;
 mod lost_commit;
 mod model;
 mod outbox;
+mod reach;
 mod records;
 mod support;
 mod tree;

@@ -57,7 +57,6 @@ enum Kind {
 
 impl Operand {
     /// A set that is not in memory.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until sets are filed"))]
     pub(crate) fn filed(chunks: Arc<dyn Chunks>) -> Operand {
         Operand(Kind::Filed(chunks))
     }

@@ -5,5 +5,6 @@ mod common;
 mod dictionary;
 mod questions;
 mod set;
+mod shelf;
 mod working;
 mod working_model;
