@@ -217,7 +217,7 @@ fn moved(view: &mut dyn View, audience: &Audience, to: i64, now: i64) -> Result<
     // The members of a smart one are in its structure only where somebody else holds them.
     let members = match audience.kind {
         AudienceKind::Smart => Set::new(),
-        AudienceKind::Manual | AudienceKind::Structure => view.members(audience.id),
+        AudienceKind::Manual | AudienceKind::Structure => view.members(audience.id)?,
     };
     let parts = tree::parts(view, from)?;
     let others = parts
@@ -225,7 +225,7 @@ fn moved(view: &mut dyn View, audience: &Audience, to: i64, now: i64) -> Result<
         .filter(|(id, _)| *id != audience.id && *id != from)
         .map(|(_, set)| set.and(&members));
     let kept_by_audience = Set::union_of(&others.collect::<Vec<Set>>());
-    let kept_by_structure = view.members(from).and(&members).and_not(&kept_by_audience);
+    let kept_by_structure = view.members(from)?.and(&members).and_not(&kept_by_audience);
     let joined = members.and_not(&held_by(view, to, None, &members)?);
     let (inactive, ended) = record::barred(view, &joined, now)?;
     let left = members

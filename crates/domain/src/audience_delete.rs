@@ -96,7 +96,7 @@ impl Domain {
 }
 
 fn audience_down(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
-    let people = tx.set(audience.id).len();
+    let people = tx.set_len(audience.id);
     announce(tx, Happening::Deleted(people), audience)?;
     node_down(tx, audience.id)?;
     store::activity_insert(tx, Some(audience.id), &format!("people={people}"))?;
@@ -107,13 +107,13 @@ fn audience_down(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<()> {
 pub(crate) fn node_down(tx: &mut Tx<'_, '_>, id: i64) -> Result<()> {
     store::managers_clear(tx, id)?;
     store::audience_delete(tx, id)?;
-    tx.set_drop(id);
+    tx.set_drop(id)?;
     Ok(())
 }
 
 fn structure_down(tx: &mut Tx<'_, '_>, structure: &Audience) -> Result<Deletion> {
     let nodes = store::audiences_of(tx, structure.id)?;
-    let members: u64 = nodes.iter().map(|id| tx.set(*id).len()).sum();
+    let members: u64 = nodes.iter().map(|id| tx.set_len(*id)).sum();
     let audiences = nodes.len() - 1;
     store::activity_insert(
         tx,
@@ -129,15 +129,11 @@ fn structure_down(tx: &mut Tx<'_, '_>, structure: &Audience) -> Result<Deletion>
     }
     for id in nodes.into_iter().filter(|id| *id != structure.id) {
         if let Some(audience) = store::audience_get(tx, id)? {
-            announce(tx, Happening::Deleted(tx.set(id).len()), &audience)?;
+            announce(tx, Happening::Deleted(tx.set_len(id)), &audience)?;
         }
         node_down(tx, id)?;
     }
-    announce(
-        tx,
-        Happening::Deleted(tx.set(structure.id).len()),
-        structure,
-    )?;
+    announce(tx, Happening::Deleted(tx.set_len(structure.id)), structure)?;
     node_down(tx, structure.id)?;
     Ok(Deletion::Done)
 }

@@ -185,13 +185,13 @@ impl Domain {
 
     /// A structure or audience with its counts, whoever asks.
     pub(crate) fn count_one(&self, read: &mut Read<'_>, audience: Audience) -> Result<Counted> {
-        let counts = self.counts(read, &Counter::new(read), &audience)?;
+        let counts = self.counts(read, &Counter::new(read)?, &audience)?;
         Ok(Counted { audience, counts })
     }
 
     /// The audiences of one answer with their counts.
     fn counted(&self, read: &mut Read<'_>, found: Vec<Audience>) -> Result<Vec<Counted>> {
-        let counter = Counter::new(read);
+        let counter = Counter::new(read)?;
         let counted = found.into_iter().map(|audience| {
             let counts = self.counts(read, &counter, &audience)?;
             Ok(Counted { audience, counts })
@@ -334,14 +334,14 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(read: &Read<'_>) -> Counter {
-        let mut others = read.set(identifier::RECORDS_SET);
+    fn new(read: &Read<'_>) -> Result<Counter> {
+        let mut others = read.set(identifier::RECORDS_SET)?;
         for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Email) {
-            others.insert_all(&read.set(kind.set()));
+            others.insert_all(&read.set(kind.set())?);
         }
-        let email = read.set(Kind::Email.set());
+        let email = read.set(Kind::Email.set())?;
         others = others.and(&email);
-        Counter { email, others }
+        Ok(Counter { email, others })
     }
 
     fn count(&self, people: &sets::Set) -> AudienceCounts {

@@ -446,7 +446,7 @@ impl Domain {
         caller.need_every_structure()?;
         self.store()
             .read(caller.workspace, |read| {
-                let counts = Channel::ALL.map(|channel| (channel, read.set(channel.set()).len()));
+                let counts = Channel::ALL.map(|channel| (channel, read.set_len(channel.set())));
                 Ok(counts.to_vec())
             })
             .await

@@ -84,7 +84,7 @@ fn sign_in(
         updated: now,
     };
     store::client_insert(tx, &row)?;
-    tx.set_add(Channel::Sdk.set(), &one(record.person));
+    tx.set_add(Channel::Sdk.set(), &one(record.person))?;
     let (kind, reason) = (EventKind::ClientAdded, ClientReason::SignIn);
     client_link::tell(tx, sealer, kind, record, &row, reason, None)?;
     store::activity_insert(tx, Some(id), "channel=sdk")?;

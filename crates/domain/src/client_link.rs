@@ -99,7 +99,7 @@ fn channel_of(row: &ClientRow) -> Result<Channel> {
 /// Takes a person out of the channel's set, unless another client keeps them there.
 fn off_channel(tx: &mut Tx<'_, '_>, row: &ClientRow) -> Result<()> {
     if !store::client_active_beside(tx, &row.kind, row.person, row.id)? {
-        tx.set_remove(channel_of(row)?.set(), &one(row.person));
+        tx.set_remove(channel_of(row)?.set(), &one(row.person))?;
     }
     Ok(())
 }
@@ -170,7 +170,7 @@ pub(crate) fn activate(
     row.status = ClientStatus::Active.as_str().to_owned();
     (row.linked_at, row.expires, row.updated) = (Some(now), None, now);
     store::client_update(tx, row)?;
-    tx.set_add(channel_of(row)?.set(), &one(row.person));
+    tx.set_add(channel_of(row)?.set(), &one(row.person))?;
     attach(tx, row.person, batch)?;
     into_conversation(tx, row, row.primary)?;
     let record = record_of(tx, row)?;
@@ -242,7 +242,7 @@ pub(crate) fn unblock(
             row.status = ClientStatus::Active.as_str().to_owned();
             row.updated = tx.meta().time;
             store::client_update(tx, &row)?;
-            tx.set_add(channel_of(&row)?.set(), &one(row.person));
+            tx.set_add(channel_of(&row)?.set(), &one(row.person))?;
             let record = record_of(tx, &row)?;
             let (kind, reason) = (EventKind::ClientUpdated, ClientReason::Unblocked);
             tell(tx, sealer, kind, &record, &row, reason, None)?;

@@ -74,7 +74,7 @@ fn leave(tx: &mut Tx<'_, '_>, consent: &Consent) -> Result<()> {
     }
     let set = policy_set(tx, version)?;
     if let Ok(person) = u32::try_from(person) {
-        tx.set_remove(set, &sets::Set::from_unsorted(vec![person]));
+        tx.set_remove(set, &sets::Set::from_unsorted(vec![person]))?;
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ impl Domain {
             store::consent_put(tx, &consent)?;
             if consent.agreed {
                 let person = u32::try_from(consent.person).map_err(Error::internal)?;
-                tx.set_add(set, &sets::Set::from_unsorted(vec![person]));
+                tx.set_add(set, &sets::Set::from_unsorted(vec![person]))?;
             } else {
                 leave(tx, &consent)?;
             }
@@ -179,7 +179,7 @@ impl Domain {
         self.store()
             .read(caller.workspace, move |read| {
                 Ok(match store::policy_set(read, &version)? {
-                    Some(set) => read.set(set).len(),
+                    Some(set) => read.set_len(set),
                     None => 0,
                 })
             })

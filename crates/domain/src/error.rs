@@ -156,7 +156,8 @@ impl From<store::Error> for Error {
             | store::Error::Full(_)
             | store::Error::Unavailable(_)
             | store::Error::Open(_)
-            | store::Error::Corrupt(_) => Error::Unavailable { context },
+            | store::Error::Corrupt(_)
+            | store::Error::Unreadable(_) => Error::Unavailable { context },
             store::Error::Constraint(_) | store::Error::Internal(_) => Error::Internal { context },
         }
     }

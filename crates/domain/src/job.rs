@@ -82,7 +82,7 @@ fn step(tx: &mut Tx<'_, '_>, job: i64) -> Result<()> {
         if members > limits::DELETE_MEMBERS_MAX {
             break;
         }
-        members += tx.set(id).len();
+        members += tx.set_len(id);
         node_down(tx, id)?;
         done += 1;
     }

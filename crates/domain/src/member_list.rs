@@ -119,7 +119,7 @@ impl Domain {
             .read(caller.workspace, move |read| {
                 let audience = tree::reach(read, &caller, &reference, Act::List, AUDIENCE)?;
                 let people = match own {
-                    true => read.set(audience.id),
+                    true => read.set(audience.id)?,
                     false => domain.people_of(read, &audience)?,
                 };
                 let page: Vec<Person> = match window {

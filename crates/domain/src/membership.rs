@@ -312,7 +312,7 @@ pub(crate) fn add(tx: &mut Tx<'_, '_>, audience: &Audience, people: &Set) -> Res
         AudienceKind::Structure => tree::held(tx, audience, people)?,
         AudienceKind::Manual | AudienceKind::Smart => Set::new(),
     };
-    let came = tx.set_add(audience.id, people);
+    let came = tx.set_add(audience.id, people)?;
     Ok(Effect {
         own: !came.is_empty(),
         came: came.and_not(&before),
@@ -324,16 +324,16 @@ pub(crate) fn add(tx: &mut Tx<'_, '_>, audience: &Audience, people: &Set) -> Res
 pub(crate) fn remove(tx: &mut Tx<'_, '_>, audience: &Audience, people: &Set) -> Result<Effect> {
     if audience.kind != AudienceKind::Structure {
         return Ok(Effect {
-            went: tx.set_remove(audience.id, people),
+            went: tx.set_remove(audience.id, people)?,
             ..Effect::default()
         });
     }
     let went = tree::held(tx, audience, people)?;
     let mut audiences = Vec::new();
     for id in store::audiences_manual(tx, audience.id)? {
-        audiences.push((id, tx.set_remove(id, &went)));
+        audiences.push((id, tx.set_remove(id, &went)?));
     }
-    let own = !tx.set_remove(audience.id, &went).is_empty();
+    let own = !tx.set_remove(audience.id, &went)?.is_empty();
     Ok(Effect {
         came: Set::new(),
         went,
@@ -354,8 +354,8 @@ pub(crate) fn replace(tx: &mut Tx<'_, '_>, audience: &Audience, people: Set) -> 
         },
     };
     effect.came = people.and_not(&before);
-    effect.own |= people != tx.set(audience.id);
-    tx.set_replace(audience.id, people);
+    effect.own |= people != tx.set(audience.id)?;
+    tx.set_replace(audience.id, people)?;
     Ok(effect)
 }
 
@@ -407,7 +407,7 @@ pub(crate) fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set
             .map(|(_, person)| *person)
             .collect();
         if !people.is_empty() {
-            tx.set_add(kind.set(), &Set::from_unsorted(people));
+            tx.set_add(kind.set(), &Set::from_unsorted(people))?;
         }
     }
     Ok((Set::from_unsorted(people), conflicts))

@@ -47,7 +47,7 @@ impl Domain {
                     if !portfolio.has(structure) {
                         continue;
                     }
-                    for person in read.set(id).and(&asked).iter() {
+                    for person in read.set(id)?.and(&asked).iter() {
                         held.entry(person).or_default().extend([id, structure]);
                     }
                 }

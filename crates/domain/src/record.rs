@@ -202,8 +202,8 @@ pub(crate) fn barred(view: &mut dyn View, people: &Set, now: i64) -> Result<(Set
     if people.is_empty() {
         return Ok((Set::new(), Set::new()));
     }
-    let inactive = people.and(&view.members(INACTIVE_SET));
-    let mut ended = people.and(&view.members(ENDED_SET));
+    let inactive = people.and(&view.members(INACTIVE_SET)?);
+    let mut ended = people.and(&view.members(ENDED_SET)?);
     let today = day(now);
     let recent = store::records_ended(view, &today, limits::RECORDS_ENDED_MAX as i64)?;
     let recent: Set = recent.into_iter().map(|(_, person)| person).collect();
@@ -307,16 +307,13 @@ pub(crate) fn one(person: Person) -> Set {
 /// Brings the sets that follow from a person's records up to date.
 fn note_sets(tx: &mut Tx<'_, '_>, person: Person) -> Result<()> {
     let rows = store::records_of(tx, person, limits::PERSON_RECORDS_MAX as i64)?;
-    let mut keep = |set: SetId, is_in: bool| {
-        if is_in {
-            tx.set_add(set, &one(person));
-        } else {
-            tx.set_remove(set, &one(person));
-        }
+    let mut keep = |set: SetId, is_in: bool| match is_in {
+        true => tx.set_add(set, &one(person)),
+        false => tx.set_remove(set, &one(person)),
     };
-    keep(RECORDS_SET, !rows.is_empty());
-    keep(INACTIVE_SET, rows.iter().any(|row| !row.active));
-    keep(ENDED_SET, rows.iter().any(|row| row.ended));
+    keep(RECORDS_SET, !rows.is_empty())?;
+    keep(INACTIVE_SET, rows.iter().any(|row| !row.active))?;
+    keep(ENDED_SET, rows.iter().any(|row| row.ended))?;
     Ok(())
 }
 
@@ -557,7 +554,7 @@ impl Domain {
             }
             let people: Set = found.iter().map(|(_, person)| *person).collect();
             if !people.is_empty() {
-                tx.set_add(ENDED_SET, &people);
+                tx.set_add(ENDED_SET, &people)?;
             }
             Ok(Verdict::Done(found.len() == limit))
         })
@@ -603,7 +600,7 @@ pub(crate) fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Resu
             }
             None => {
                 if tx.attach(*key, person, &[batch.received.get(at)]) {
-                    tx.set_add(kind.set(), &one(person));
+                    tx.set_add(kind.set(), &one(person))?;
                 }
             }
         }

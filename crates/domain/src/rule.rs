@@ -170,7 +170,7 @@ fn evaluate(view: &mut dyn View, rule: &Rule) -> Result<Set> {
             let people = evaluate(view, rule)?;
             Ok(everybody(view).and_not(&people))
         }
-        Rule::Channel(channel) => Ok(view.members(channel.set())),
+        Rule::Channel(channel) => Ok(view.members(channel.set())?),
     }
 }
 

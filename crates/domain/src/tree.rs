@@ -152,13 +152,15 @@ pub(crate) fn controlled(caller: &Caller, control: Control) -> Result<()> {
 pub(crate) fn parts(view: &mut dyn View, structure: i64) -> Result<Vec<(SetId, Set)>> {
     let mut ids = store::audiences_manual(view, structure)?;
     ids.push(structure);
-    Ok(ids.into_iter().map(|id| (id, view.members(id))).collect())
+    ids.into_iter()
+        .map(|id| Ok((id, view.members(id)?)))
+        .collect()
 }
 
 /// Everybody in a structure or audience.
 pub(crate) fn people(view: &mut dyn View, audience: &Audience) -> Result<Set> {
     match audience.kind {
-        AudienceKind::Manual => Ok(view.members(audience.id)),
+        AudienceKind::Manual => Ok(view.members(audience.id)?),
         AudienceKind::Smart => rule::people(view, audience),
         AudienceKind::Structure => {
             let parts = parts(view, audience.id)?;

@@ -29,6 +29,9 @@ const VENDORS_AS_WORDS: [&str; 1] = ["a2"];
 const SQL_HOME: &str = "store";
 /// The file that reads the clock.
 const CLOCK_HOME: &str = "crates/domain/src/clock.rs";
+/// The file that may be unsafe, and the one that lets it.
+const UNSAFE_HOME: &str = "crates/sets/src/machine.rs";
+const UNSAFE_LET_IN: &str = "crates/sets/src/lib.rs";
 const LINES_MAX: usize = 700;
 
 /// A text file of the repository: its path from the root, with slashes, and what is in it.
@@ -158,6 +161,11 @@ fn the_clock_is_read_in_one_place() {
 #[test]
 fn lints_are_expected_and_not_allowed() {
     hold(allowed_lints);
+}
+
+#[test]
+fn one_file_is_unsafe() {
+    hold(unsafe_elsewhere);
 }
 
 #[test]
@@ -329,6 +337,29 @@ fn allowed_lints(source: &Source) -> Vec<String> {
             source.finding(
                 number,
                 "an allowed lint: mend the cause, or #[expect(..., reason = \"...\")]",
+            )
+        })
+        .collect()
+}
+
+/// The lint forbids it in all crates but one; that it is one file there is held here, by who may lift the lint.
+fn unsafe_elsewhere(source: &Source) -> Vec<String> {
+    if !source.is_rust_of_a_crate() {
+        return Vec::new();
+    }
+    let key_word = ["un", "safe"].concat();
+    let lint = format!("{key_word}_code");
+    source
+        .lines()
+        .filter(|(_, line)| {
+            let code = line.split("//").next().unwrap_or_default();
+            (code.contains(&lint) && source.path != UNSAFE_LET_IN)
+                || (words(code).any(|word| word == key_word) && source.path != UNSAFE_HOME)
+        })
+        .map(|(number, _)| {
+            source.finding(
+                number,
+                &format!("{key_word}: such code lives in {UNSAFE_HOME}"),
             )
         })
         .collect()
@@ -567,6 +598,20 @@ mod planted {
             [format!("{path}:{}", LINES_MAX + 1)]
         );
         assert!(found(long_files, path, &"//! x\n".repeat(LINES_MAX)).is_empty());
+    }
+
+    #[test]
+    fn an_unsafe_file() {
+        let block = ["//! x\n// an un", "safe place\nun", "safe { f() }\n"].concat();
+        let lifted = ["//! x\n#[expect(un", "safe_code)]\nmod x;\n"].concat();
+        let path = "crates/sets/src/x.rs";
+        assert_eq!(found(unsafe_elsewhere, path, &block), [format!("{path}:3")]);
+        assert_eq!(
+            found(unsafe_elsewhere, path, &lifted),
+            [format!("{path}:2")]
+        );
+        assert!(found(unsafe_elsewhere, UNSAFE_HOME, &block).is_empty());
+        assert!(found(unsafe_elsewhere, UNSAFE_LET_IN, &lifted).is_empty());
     }
 
     #[test]

@@ -215,7 +215,9 @@ fn commands(engine: &Engine, numbers: &mut Numbers, keys: &[Key]) {
                 };
                 members.push(person);
             }
-            working.add(1, &Set::from_unsorted(members));
+            working
+                .add(1, &Set::from_unsorted(members))
+                .expect("is in memory");
             let delta = working.command_delta();
             let bytes: usize = delta
                 .sets

@@ -50,13 +50,17 @@ impl State {
     }
 
     /// The members of a set; nobody if it is absent.
-    pub fn set(&self, id: SetId) -> Set {
-        self.sets.get(&id).cloned().unwrap_or_default()
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read.
+    pub fn set(&self, id: SetId) -> Result<Set, Unreadable> {
+        Ok(self.sets.get(&id).cloned().unwrap_or_default())
     }
 
     /// A set as an operand of a question; nobody if it is absent. Nothing is read for it.
     pub fn operand(&self, id: SetId) -> Operand {
-        Operand::from(self.set(id))
+        Operand::from(self.sets.get(&id).cloned().unwrap_or_default())
     }
 
     /// How many members a set has; none if it is absent. Nothing is read for it.
@@ -73,9 +77,19 @@ impl State {
         Ok(self.sets.get(&id).is_some_and(|set| set.contains(person)))
     }
 
-    /// The sets by ascending id.
-    pub fn sets(&self) -> impl Iterator<Item = (SetId, &Set)> {
-        self.sets.iter().map(|(id, set)| (*id, set))
+    /// The ids of the sets, ascending, each with its number of members.
+    pub fn sets(&self) -> impl Iterator<Item = (SetId, u64)> {
+        self.sets.iter().map(|(id, set)| (*id, set.len()))
+    }
+
+    /// Whether nothing is read for [`State::contains`]; so it is for an absent set.
+    pub fn is_resident(&self, _id: SetId) -> bool {
+        true
+    }
+
+    /// Bytes that the sets take in memory, as if they shared nothing.
+    pub fn memory_bytes(&self) -> usize {
+        self.sets.values().map(Set::memory_bytes).sum()
     }
 
     /// Whether a set is present, which is to say that it has members.

@@ -21,6 +21,11 @@ mod key;
 mod key_batch;
 mod key_hash;
 mod key_order;
+#[expect(
+    unsafe_code,
+    reason = "the one file whose code the compiler cannot check whole"
+)]
+mod machine;
 mod set;
 mod set_codec;
 mod set_iter;

@@ -10,7 +10,7 @@ use crate::delta::{Delta, SetDelta, SetOp};
 use crate::engine::{Group, State};
 use crate::group_keys::GroupKeys;
 use crate::key_batch::{Holders, KeyBatch, RecentKeys};
-use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId};
+use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId, Unreadable};
 
 /// No number is left for another person.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,9 @@ pub enum ReplayError {
     /// Somebody is removed who is not in the set.
     #[error("set {0} lacks members that the change removes")]
     RemovedAbsent(SetId),
+    /// A set that the row changes could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// Where the command at hand began.
@@ -127,7 +130,11 @@ impl<'e> Working<'e> {
     }
 
     /// The members of a set; nobody if it is absent.
-    pub fn set(&self, id: SetId) -> Set {
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read.
+    pub fn set(&self, id: SetId) -> Result<Set, Unreadable> {
         self.state.set(id)
     }
 
@@ -215,53 +222,73 @@ impl<'e> Working<'e> {
     }
 
     /// Adds persons to a set and answers who was not in it.
-    pub fn add(&mut self, id: SetId, persons: &Set) -> Set {
-        let Some(set) = self.state.sets.get(&id) else {
-            self.replace(id, persons.clone());
-            return persons.clone();
-        };
-        let added = persons.and_not(set);
-        if !added.is_empty() {
-            self.touch(id).insert_all(&added);
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read; nothing changed then.
+    pub fn add(&mut self, id: SetId, persons: &Set) -> Result<Set, Unreadable> {
+        if !self.state.contains_set(id) {
+            self.replace(id, persons.clone())?;
+            return Ok(persons.clone());
         }
-        added
+        let added = persons.and_not(&self.state.set(id)?);
+        if !added.is_empty() {
+            self.touch(id)?.insert_all(&added);
+        }
+        Ok(added)
     }
 
     /// Removes persons from a set and answers who was in it.
-    pub fn remove(&mut self, id: SetId, persons: &Set) -> Set {
-        let Some(set) = self.state.sets.get(&id) else {
-            return Set::new();
-        };
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read; nothing changed then.
+    pub fn remove(&mut self, id: SetId, persons: &Set) -> Result<Set, Unreadable> {
+        let set = self.state.set(id)?;
         let removed = set.and(persons);
-        if removed.len() == set.len() {
-            self.replace(id, Set::new());
-        } else if !removed.is_empty() {
-            self.touch(id).remove_all(&removed);
+        if removed.is_empty() {
+            return Ok(removed);
         }
-        removed
+        if removed.len() == set.len() {
+            self.replace(id, Set::new())?;
+        } else {
+            drop(set);
+            self.touch(id)?.remove_all(&removed);
+        }
+        Ok(removed)
     }
 
     /// Makes these the members of a set.
-    pub fn replace(&mut self, id: SetId, set: Set) {
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read, which the command's delta takes; nothing changed then.
+    pub fn replace(&mut self, id: SetId, set: Set) -> Result<(), Unreadable> {
         self.touched.insert(id, false);
         if set.is_empty() {
             self.state.sets.remove(&id);
         } else {
             self.state.sets.insert(id, set);
         }
+        Ok(())
     }
 
     /// Makes a set absent.
-    pub fn drop_set(&mut self, id: SetId) {
+    ///
+    /// # Errors
+    ///
+    /// A set that could not be read, which the command's delta takes; nothing changed then.
+    pub fn drop_set(&mut self, id: SetId) -> Result<(), Unreadable> {
         if self.state.sets.remove(&id).is_some() || self.touched.contains_key(&id) {
             self.touched.insert(id, true);
         }
+        Ok(())
     }
 
     /// A set to change in place.
-    fn touch(&mut self, id: SetId) -> &mut Set {
+    fn touch(&mut self, id: SetId) -> Result<&mut Set, Unreadable> {
         self.touched.insert(id, false);
-        self.state.sets.entry(id).or_default()
+        Ok(self.state.sets.entry(id).or_default())
     }
 
     /// Begins a command: what follows can be rolled back to here.
@@ -288,7 +315,8 @@ impl<'e> Working<'e> {
             persons: persons.to_vec(),
         });
         let sets = self.touched.iter().filter_map(|(id, dropped)| {
-            let (before, after) = (self.savepoint.state.set(*id), self.state.set(*id));
+            let members = |state: &State| state.sets.get(id).cloned().unwrap_or_default();
+            let (before, after) = (members(&self.savepoint.state), members(&self.state));
             let op = if *dropped { SetOp::Drop } else { SetOp::Change };
             let (added, removed) = (after.and_not(&before), before.and_not(&after));
             let changed = !added.is_empty() || !removed.is_empty();

@@ -8,6 +8,7 @@ use sets::{Delta, IdentityDelta, Set, SetDelta, SetOp};
 use crate::{
     connection::Connection,
     error::Error,
+    head::HASH_START,
     value::{Param, Row},
 };
 
@@ -19,10 +20,11 @@ const PAGE: &str = "SELECT seq, time, actor, verb, request_id, command_id, ident
      WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
 const SET_PAGE: &str = "SELECT seq, set_id, op, added, removed FROM change_set \
      WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq, set_id";
+const HASH: &str = "SELECT hash FROM change WHERE workspace_id = $1 AND seq = $2";
 const BY_COMMAND: &str = "SELECT seq FROM change WHERE workspace_id = $1 AND command_id = $2";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, SET_INSERT, PAGE, SET_PAGE, BY_COMMAND];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, SET_INSERT, PAGE, SET_PAGE, HASH, BY_COMMAND];
 
 /// One change as the log keeps it.
 #[derive(Debug, Clone)]
@@ -96,6 +98,18 @@ impl Change {
             field(set.removed.as_deref().unwrap_or_default());
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// Checks that this row continues the log whose last hash is `chain`, and makes it the last.
+    pub(crate) fn follow(&self, workspace: i64, chain: &mut Vec<u8>) -> Result<(), Error> {
+        if self.prev_hash != *chain || self.hash != self.chain_hash(workspace) {
+            return Err(Error::Corrupt(format!(
+                "change {}: its hash does not follow from the one before: the log was altered",
+                self.seq
+            )));
+        }
+        chain.clone_from(&self.hash);
+        Ok(())
     }
 
     pub(crate) fn identity(&self) -> Result<Option<IdentityDelta>, Error> {
@@ -203,6 +217,25 @@ fn set_of(row: &mut Row) -> Result<ChangeSet, Error> {
         added: row.optional_bytes(3)?,
         removed: row.optional_bytes(4)?,
     })
+}
+
+/// The hash of a change; of 0, which is none, the hash that the log begins with.
+pub(crate) fn hash(
+    connection: &mut Connection,
+    workspace: i64,
+    seq: u64,
+) -> Result<Vec<u8>, Error> {
+    if seq == 0 {
+        return Ok(HASH_START.to_vec());
+    }
+    let bound = i64::try_from(seq).unwrap_or(i64::MAX);
+    connection
+        .query(HASH, &[workspace.into(), bound.into()])?
+        .first_mut()
+        .ok_or_else(|| {
+            Error::Corrupt(format!("workspace {workspace}: the log lacks change {seq}"))
+        })?
+        .bytes(0)
 }
 
 /// The seq under which a command was logged, if it was.

@@ -252,8 +252,8 @@ impl Committer {
             return Ok(());
         }
         let result = self.begun(Mode::Read).and_then(|connection| {
-            let head = head::seq(connection, hosted.id)?;
-            load::catch_up(connection, hosted.id, &hosted.engine, head, &mut |_, _| {})?;
+            let head = head::get(connection, hosted.id)?;
+            load::catch_up(connection, hosted.id, &hosted.engine, &head, &mut |_, _| {})?;
             connection.commit()
         });
         if let Err(error) = &result {
@@ -311,13 +311,7 @@ fn attempt_group(
         std::process::exit(EXIT_IO_ERROR);
     }
     if head.seq > known {
-        load::catch_up(
-            connection,
-            hosted.id,
-            &hosted.engine,
-            head.seq,
-            &mut |_, _| {},
-        )?;
+        load::catch_up(connection, hosted.id, &hosted.engine, &head, &mut |_, _| {})?;
     }
     if uncertain && was_committed(connection, hosted.id, group)? {
         connection.commit()?;

@@ -23,6 +23,9 @@ pub enum Error {
     /// The database holds something that this program did not write, or a page of it is damaged.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
+    /// A set is not in memory and could not be brought there: an error of whoever asked for it, and of nobody else.
+    #[error(transparent)]
+    Unreadable(sets::Unreadable),
     /// The folder or database cannot be opened: says what to do.
     #[error("{0}")]
     Open(String),
@@ -34,7 +37,7 @@ pub enum Error {
 impl Error {
     /// True where the whole group of commands has to stop, not only the command that saw the error.
     pub(crate) fn stops_group(&self) -> bool {
-        !matches!(self, Error::Constraint(_))
+        !matches!(self, Error::Constraint(_) | Error::Unreadable(_))
     }
 }
 
@@ -46,6 +49,15 @@ impl From<sets::CodecError> for Error {
 
 impl From<sets::ReplayError> for Error {
     fn from(error: sets::ReplayError) -> Self {
-        Error::Corrupt(error.to_string())
+        match error {
+            sets::ReplayError::Unreadable(error) => Error::Unreadable(error),
+            error => Error::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl From<sets::Unreadable> for Error {
+    fn from(error: sets::Unreadable) -> Self {
+        Error::Unreadable(error)
     }
 }

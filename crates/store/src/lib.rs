@@ -153,4 +153,6 @@ pub use webhook::{
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;

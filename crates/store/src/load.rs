@@ -7,7 +7,8 @@ use crate::{
     checkpoint::{self, PAGE_CHANGES},
     connection::Connection,
     error::Error,
-    head, keys,
+    head::{self, Head},
+    keys,
 };
 
 /// Key blocks read at once: 16 MiB.
@@ -64,7 +65,7 @@ pub(crate) fn load(
             sets,
         ));
     }
-    catch_up(connection, workspace, engine, head.seq, progress)?;
+    catch_up(connection, workspace, engine, &head, progress)?;
     let state = engine.published();
     if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person
     {
@@ -76,27 +77,38 @@ pub(crate) fn load(
     Ok(())
 }
 
-/// Applies the changes after the published seq up to `until`, publishing page by page.
+/// Applies the changes after the published seq up to the head, publishing page by page. Each must follow from the one before,
+/// and the last must be the head's, so that a log that was damaged or altered is not believed.
 pub(crate) fn catch_up(
     connection: &mut Connection,
     workspace: i64,
     engine: &Engine,
-    until: u64,
+    head: &Head,
     progress: OnProgress<'_>,
 ) -> Result<(), Error> {
     let mut at = engine.published().seq;
-    while at < until {
-        let end = until.min(at + PAGE_CHANGES);
+    let mut chain = change::hash(connection, workspace, at)?;
+    while at < head.seq {
+        let end = head.seq.min(at + PAGE_CHANGES);
         let changes = change::page(connection, workspace, at, end)?;
         if changes.len() as u64 != end - at {
             return Err(Error::Corrupt(format!(
                 "workspace {workspace}: the log has a gap after change {at}"
             )));
         }
+        for change in &changes {
+            change.follow(workspace, &mut chain)?;
+        }
         replay(connection, workspace, engine, &changes)?;
         at = end;
         let position = engine.published().next_position;
         progress(position, position);
+    }
+    if chain != head.hash {
+        return Err(Error::Corrupt(format!(
+            "workspace {workspace}: the log does not end with change {} as the head has it",
+            head.seq
+        )));
     }
     Ok(())
 }

@@ -52,8 +52,13 @@ impl Read<'_> {
         &self.state
     }
 
-    pub fn set(&self, set: SetId) -> Set {
-        self.state.set(set)
+    pub fn set(&self, set: SetId) -> Result<Set, Error> {
+        Ok(self.state.set(set)?)
+    }
+
+    /// How many members the set has. Nothing is read for it.
+    pub fn set_len(&self, set: SetId) -> u64 {
+        self.state.len(set)
     }
 
     /// The rows that this read sees hold every change up to here and none after it.

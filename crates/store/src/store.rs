@@ -254,10 +254,7 @@ impl Store {
                 (
                     keys + hosted.engine.dictionary().len(),
                     dictionary + hosted.engine.dictionary().memory_bytes(),
-                    sets + state
-                        .sets()
-                        .map(|(_, set)| set.memory_bytes())
-                        .sum::<usize>(),
+                    sets + state.memory_bytes(),
                 )
             })
     }
@@ -494,7 +491,7 @@ fn checkpoint_write(
         .plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
     for &(set, set_seq) in &changed {
         // A set that is no more is empty: without this row, the snapshot before would be believed.
-        let bytes = state.set(set).to_bytes();
+        let bytes = state.set(set)?.to_bytes();
         on_committer(committer, move |connection| {
             checkpoint::snapshot_insert(connection, workspace, set, set_seq, &bytes)
         })?;

@@ -55,8 +55,8 @@ fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A migrated database on each engine that this run has, dropped with the folder or the throw-away cluster.
-fn connections() -> Vec<(tempfile::TempDir, Connection)> {
+/// An empty database on each engine that this run has, dropped with the folder or the throw-away cluster.
+pub(crate) fn databases() -> Vec<(tempfile::TempDir, DatabaseUrl)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("throng.db");
     let mut urls = vec![(
@@ -92,7 +92,13 @@ fn connections() -> Vec<(tempfile::TempDir, Connection)> {
             "THRONG_TEST_POSTGRES is not set: run scripts/test"
         ),
     }
-    urls.into_iter()
+    urls
+}
+
+/// The same, migrated and open.
+fn connections() -> Vec<(tempfile::TempDir, Connection)> {
+    databases()
+        .into_iter()
         .map(|(folder, url)| {
             let mut connection = Connection::open(&url, Mode::Write).expect("opens");
             migrations::migrate(&mut connection, 1).expect("migrates");

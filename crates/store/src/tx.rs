@@ -81,27 +81,32 @@ impl Tx<'_, '_> {
     }
 
     /// The set as the earlier commands of the group left it.
-    pub fn set(&self, set: SetId) -> Set {
-        self.working.set(set)
+    pub fn set(&self, set: SetId) -> Result<Set, Error> {
+        Ok(self.working.set(set)?)
+    }
+
+    /// How many members the set has. Nothing is read for it.
+    pub fn set_len(&self, set: SetId) -> u64 {
+        self.working.state().len(set)
     }
 
     /// Adds people and answers those that were not in the set.
-    pub fn set_add(&mut self, set: SetId, people: &Set) -> Set {
-        self.working.add(set, people)
+    pub fn set_add(&mut self, set: SetId, people: &Set) -> Result<Set, Error> {
+        Ok(self.working.add(set, people)?)
     }
 
     /// Removes people and answers those that were in the set.
-    pub fn set_remove(&mut self, set: SetId, people: &Set) -> Set {
-        self.working.remove(set, people)
+    pub fn set_remove(&mut self, set: SetId, people: &Set) -> Result<Set, Error> {
+        Ok(self.working.remove(set, people)?)
     }
 
-    pub fn set_replace(&mut self, set: SetId, people: Set) {
-        self.working.replace(set, people);
+    pub fn set_replace(&mut self, set: SetId, people: Set) -> Result<(), Error> {
+        Ok(self.working.replace(set, people)?)
     }
 
     /// The set is no more.
-    pub fn set_drop(&mut self, set: SetId) {
-        self.working.drop_set(set);
+    pub fn set_drop(&mut self, set: SetId) -> Result<(), Error> {
+        Ok(self.working.drop_set(set)?)
     }
 
     pub fn person(&self, key: &Key) -> Option<Person> {

@@ -139,7 +139,7 @@ fn verify_workspace(
                     workspace,
                     set,
                     change.seq,
-                    &working.set(set),
+                    &working.set(set)?,
                     report,
                 )?;
             }
@@ -174,9 +174,9 @@ fn verify_workspace(
     report.changes += state.seq;
     report.keys += state.next_position;
     report.people += head.next_person.saturating_sub(1);
-    for (_, set) in state.sets() {
+    for (_, members) in state.sets() {
         report.sets += 1;
-        report.members += set.len();
+        report.members += members;
     }
     Ok(())
 }
@@ -201,12 +201,7 @@ fn verify_change(
     chain: &mut Vec<u8>,
     working: &mut Working<'_>,
 ) -> Result<(), Error> {
-    if change.prev_hash != *chain || change.hash != change.chain_hash(workspace) {
-        return Err(Error::Corrupt(
-            "its hash does not follow from the one before: the log was altered".into(),
-        ));
-    }
-    chain.clone_from(&change.hash);
+    change.follow(workspace, chain)?;
     let identity = change.identity()?;
     let mut new_keys = Vec::new();
     if let Some(identity) = &identity {

@@ -106,7 +106,7 @@ pub(crate) fn verify_rows(
         if set > 0 && !known.contains(&set) {
             report.find(format!(
                 "{slug}: set {set} with {} people belongs to no audience and no policy",
-                members.len()
+                members
             ));
         }
     }
@@ -179,7 +179,7 @@ fn verify_records(
         (INACTIVE, inactive, "have an inactive record"),
         (ENDED, ended, "have a record that has ended"),
     ] {
-        if Set::from_unsorted(people) != engine.published().set(set) {
+        if Set::from_unsorted(people) != engine.published().set(set)? {
             report.find(format!(
                 "{slug}: the people who {what} are others than the records say"
             ));
@@ -213,7 +213,7 @@ fn verify_channels(
         }
     }
     for ((kind, set), people) in CHANNELS.iter().zip(people) {
-        if Set::from_unsorted(people) != engine.published().set(*set) {
+        if Set::from_unsorted(people) != engine.published().set(*set)? {
             report.find(format!(
                 "{slug}: the people with an active client on {kind} are others than the clients say"
             ));
@@ -272,7 +272,7 @@ fn verify_policies(
             .iter()
             .map(|row| u32::try_from(row.int(0)?).map_err(|_| Error::Corrupt("a person".into())))
             .collect::<Result<Vec<u32>, Error>>()?;
-        if Set::from_unsorted(people) != engine.published().set(set) {
+        if Set::from_unsorted(people) != engine.published().set(set)? {
             report.find(format!(
                 "{slug}: the people who agreed to policy {version} are others than its consents say"
             ));

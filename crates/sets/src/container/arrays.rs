@@ -4,7 +4,7 @@
 //! long arrays go through a bitmap on the stack, since walking both costs a dependent load a step; the rest is walked.
 //! Invariant: inputs and outputs ascend strictly.
 
-use super::WORDS;
+use super::words::{self, WORDS, Words};
 
 /// From this ratio of lengths on, looking each number of the short array up is the fastest.
 const SKEW: usize = 16;
@@ -21,8 +21,8 @@ pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
             .count();
     }
     if a.len() + b.len() >= LONG {
-        let marks = Marks::new(long);
-        return short.iter().map(|low| usize::from(marks.has(*low))).sum();
+        // The shorter one is marked: to look up is quicker than to mark.
+        return words::probe(&marks(short), long);
     }
     let (mut i, mut j, mut count) = (0, 0, 0);
     while i < short.len() && j < long.len() {
@@ -45,8 +45,8 @@ pub(super) fn and(a: &[u16], b: &[u16]) -> Vec<u16> {
             .collect();
     }
     if a.len() + b.len() >= LONG {
-        let marks = Marks::new(long);
-        return keep(short, |low| marks.has(low));
+        let marks = marks(long);
+        return keep(short, |low| words::has(&marks, low));
     }
     let mut walk = Walk::new(long);
     keep(short, |low| walk.has(low))
@@ -65,8 +65,8 @@ pub(super) fn and_not(a: &[u16], b: &[u16]) -> Vec<u16> {
         return without_few(a, b);
     }
     if a.len() + b.len() >= LONG {
-        let marks = Marks::new(b);
-        return keep(a, |low| !marks.has(low));
+        let marks = marks(b);
+        return keep(a, |low| !words::has(&marks, low));
     }
     let mut walk = Walk::new(b);
     keep(a, |low| !walk.has(low))
@@ -125,36 +125,10 @@ pub(super) fn keep(array: &[u16], mut wanted: impl FnMut(u16) -> bool) -> Vec<u1
 }
 
 /// A bitmap on the stack.
-struct Marks([u64; WORDS]);
-
-impl Marks {
-    fn new(array: &[u16]) -> Marks {
-        let mut marks = Marks([0; WORDS]);
-        // Neighbours share words, and a word that was just written is slow to change: four places at a time are apart.
-        let (parts, rest) = array.split_at(array.len() / 4 * 4);
-        let quarter = parts.len() / 4;
-        let (first, second) = parts.split_at(2 * quarter);
-        let halves = first.split_at(quarter).0.iter().zip(&first[quarter..]);
-        let others = second.split_at(quarter).0.iter().zip(&second[quarter..]);
-        for ((a, b), (c, d)) in halves.zip(others) {
-            marks.set(*a);
-            marks.set(*b);
-            marks.set(*c);
-            marks.set(*d);
-        }
-        for low in rest {
-            marks.set(*low);
-        }
-        marks
-    }
-
-    fn set(&mut self, low: u16) {
-        self.0[usize::from(low >> 6)] |= 1 << (low & 63);
-    }
-
-    fn has(&self, low: u16) -> bool {
-        self.0[usize::from(low >> 6)] >> (low & 63) & 1 == 1
-    }
+fn marks(array: &[u16]) -> Words {
+    let mut marks = [0; WORDS];
+    words::set(&mut marks, array);
+    marks
 }
 
 /// Ascending look-ups in an array.

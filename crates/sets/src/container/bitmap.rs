@@ -4,11 +4,7 @@
 //! number of bits set.
 
 use super::runs::{Run, Runs};
-
-/// The 64-bit words of a bitmap.
-pub(crate) const WORDS: usize = 1024;
-
-type Words = [u64; WORDS];
+use super::words::{self, WORDS, Words, for_each_word};
 
 /// 65,536 bits and their count.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,7 +45,7 @@ impl Bitmap {
 
     /// The bitmap of these words, counted.
     pub(crate) fn from_words(words: Box<Words>) -> Bitmap {
-        let len = count(&words);
+        let len = words::count(&words);
         Bitmap { words, len }
     }
 
@@ -62,7 +58,7 @@ impl Bitmap {
     }
 
     pub(super) fn contains(&self, low: u16) -> bool {
-        self.words[usize::from(low >> 6)] >> (low & 63) & 1 == 1
+        words::has(&self.words, low)
     }
 
     pub(super) fn insert_lows(&mut self, lows: &[u16]) {
@@ -89,51 +85,34 @@ impl Bitmap {
         for run in runs {
             for_each_word(*run, |index, mask| self.words[index] |= mask);
         }
-        self.len = count(&self.words);
+        self.len = words::count(&self.words);
     }
 
     pub(super) fn remove_runs(&mut self, runs: &[Run]) {
         for run in runs {
             for_each_word(*run, |index, mask| self.words[index] &= !mask);
         }
-        self.len = count(&self.words);
+        self.len = words::count(&self.words);
     }
 
     pub(super) fn or_assign(&mut self, other: &Bitmap) {
-        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
-            *word |= mask;
-        }
-        self.len = count(&self.words);
+        self.len = words::or(&mut self.words, &other.words);
     }
 
     pub(super) fn and_assign(&mut self, other: &Bitmap) {
-        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
-            *word &= mask;
-        }
-        self.len = count(&self.words);
+        self.len = words::and(&mut self.words, &other.words);
     }
 
     pub(super) fn and_not_assign(&mut self, other: &Bitmap) {
-        for (word, mask) in self.words.iter_mut().zip(other.words.iter()) {
-            *word &= !mask;
-        }
-        self.len = count(&self.words);
+        self.len = words::and_not(&mut self.words, &other.words);
     }
 
     pub(super) fn and_len(&self, other: &Bitmap) -> usize {
-        let pairs = self.words.iter().zip(other.words.iter());
-        pairs.map(|(a, b)| (a & b).count_ones()).sum::<u32>() as usize
+        words::and_len(&self.words, &other.words) as usize
     }
 
-    pub(super) fn and_len3(&self, second: &Bitmap, third: &Bitmap) -> usize {
-        let words = self
-            .words
-            .iter()
-            .zip(second.words.iter())
-            .zip(third.words.iter());
-        words
-            .map(|((a, b), c)| (a & b & c).count_ones())
-            .sum::<u32>() as usize
+    pub(super) fn and_len_3(&self, second: &Bitmap, third: &Bitmap) -> usize {
+        words::and_len_3(&self.words, &second.words, &third.words) as usize
     }
 
     pub(super) fn and_len_runs(&self, runs: &[Run]) -> usize {
@@ -187,23 +166,4 @@ impl Bitmap {
         }
         Some(index * 64 + word.trailing_zeros() as usize)
     }
-}
-
-fn count(words: &Words) -> u32 {
-    words.iter().map(|word| word.count_ones()).sum()
-}
-
-/// Calls `visit` with each word that the run reaches into and the run's bits there.
-fn for_each_word(run: Run, mut visit: impl FnMut(usize, u64)) {
-    let (first, last) = (usize::from(run.first), usize::from(run.last));
-    let head = u64::MAX << (first % 64);
-    let tail = u64::MAX >> (63 - last % 64);
-    if first / 64 == last / 64 {
-        return visit(first / 64, head & tail);
-    }
-    visit(first / 64, head);
-    for index in first / 64 + 1..last / 64 {
-        visit(index, u64::MAX);
-    }
-    visit(last / 64, tail);
 }

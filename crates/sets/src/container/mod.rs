@@ -9,10 +9,12 @@ mod bitmap;
 mod iter;
 mod ops;
 mod runs;
+pub(crate) mod words;
 
-pub(crate) use bitmap::{Bitmap, WORDS};
+pub(crate) use bitmap::Bitmap;
 pub(crate) use iter::ContainerIter;
 pub(crate) use runs::{Run, Runs};
+pub(crate) use words::WORDS;
 
 /// The most members that an array container holds; the same limit as the Roaring format's.
 pub(crate) const ARRAY_MAX: usize = 4096;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{ARRAY_MAX, Bitmap, Container, Run, Runs, Shape, arrays, runs};
+use super::{ARRAY_MAX, Bitmap, Container, Run, Runs, Shape, arrays, runs, words};
 
 impl Container {
     /// The members of both.
@@ -64,9 +64,7 @@ impl Container {
         match (self, other) {
             (Container::Array(a), Container::Array(b)) => arrays::and_len(a, b),
             (Container::Array(a), Container::Bitmap(b))
-            | (Container::Bitmap(b), Container::Array(a)) => {
-                a.iter().filter(|low| b.contains(**low)).count()
-            }
+            | (Container::Bitmap(b), Container::Array(a)) => words::probe(b.words(), a),
             (Container::Array(a), Container::Runs(b))
             | (Container::Runs(b), Container::Array(a)) => runs::count_array(a, b.list()),
             (Container::Bitmap(a), Container::Bitmap(b)) => a.and_len(b),
@@ -88,7 +86,7 @@ impl Container {
                     .count(),
                 _ => and_array(list, x).and_len(y),
             },
-            (Container::Bitmap(a), Container::Bitmap(b), Container::Bitmap(c)) => a.and_len3(b, c),
+            (Container::Bitmap(a), Container::Bitmap(b), Container::Bitmap(c)) => a.and_len_3(b, c),
             _ => a.and(b).and_len(c),
         }
     }

@@ -119,13 +119,13 @@ fn a_dropped_set_says_so_and_replays_without_its_members() {
     let engine = Engine::new();
     let mut working = engine.begin();
     working.command_begin();
-    working.add(1, &set(&[1, 2]));
-    working.add(2, &set(&[3]));
+    working.add(1, &set(&[1, 2])).expect("reads");
+    working.add(2, &set(&[3])).expect("reads");
     working.command_end(1);
     working.command_begin();
-    working.drop_set(1);
-    working.drop_set(7);
-    working.replace(2, set(&[3]));
+    working.drop_set(1).expect("reads");
+    working.drop_set(7).expect("reads");
+    working.replace(2, set(&[3])).expect("reads");
     let delta = working.command_delta();
     assert_eq!(
         delta.sets,
@@ -136,7 +136,7 @@ fn a_dropped_set_says_so_and_replays_without_its_members() {
             removed: set(&[1, 2])
         }]
     );
-    working.add(1, &set(&[2, 5]));
+    working.add(1, &set(&[2, 5])).expect("reads");
     assert_eq!(working.command_delta().sets, [change(1, &[5], &[1])]);
     working.command_rollback();
     engine.publish(working.finish());
@@ -152,7 +152,7 @@ fn a_dropped_set_says_so_and_replays_without_its_members() {
         .replay(2, &[], None, &[dropped])
         .expect("it continues");
     assert!(!working.state().contains_set(1));
-    assert_eq!(working.set(2), set(&[3]));
+    assert_eq!(working.set(2).expect("reads"), set(&[3]));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_group_that_is_not_published_leaves_nothing() {
     let mut working = engine.begin();
     working.command_begin();
     working.attach(key(1), 1);
-    working.add(1, &set(&[1]));
+    working.add(1, &set(&[1])).expect("reads");
     working.command_end(1);
     working.command_begin();
     working.attach(key(2), 1);

@@ -110,8 +110,9 @@ impl Model {
         assert_eq!(state.next_position, self.keys.len() as u64);
         assert_eq!(u64::from(state.next_person), self.persons_given + 1);
         assert_eq!(state.sets().count(), self.sets.len());
-        for ((id, set), (model_id, model)) in state.sets().zip(&self.sets) {
-            assert_eq!(id, *model_id);
+        for ((id, len), (model_id, model)) in state.sets().zip(&self.sets) {
+            assert_eq!((id, len), (*model_id, model.len() as u64));
+            let set = state.set(id).expect("reads");
             assert!(set.iter().eq(model.iter().copied()));
             assert!(state.contains_set(id));
         }
@@ -126,22 +127,28 @@ fn run_op(op: &Op, working: &mut Working<'_>, model: &mut Model) {
     match op {
         Op::Add(id, persons) => {
             let before = model.set(*id);
-            let added = working.add(*id, &persons.iter().copied().collect());
+            let added = working
+                .add(*id, &persons.iter().copied().collect())
+                .expect("reads");
             assert_eq!(members(&added), persons - &before);
             model.put(*id, &before | persons);
         }
         Op::Remove(id, persons) => {
             let before = model.set(*id);
-            let removed = working.remove(*id, &persons.iter().copied().collect());
+            let removed = working
+                .remove(*id, &persons.iter().copied().collect())
+                .expect("reads");
             assert_eq!(members(&removed), &before & persons);
             model.put(*id, &before - persons);
         }
         Op::Replace(id, persons) => {
-            working.replace(*id, persons.iter().copied().collect());
+            working
+                .replace(*id, persons.iter().copied().collect())
+                .expect("reads");
             model.put(*id, persons.clone());
         }
         Op::Drop(id) => {
-            working.drop_set(*id);
+            working.drop_set(*id).expect("reads");
             model.sets.remove(id);
         }
         Op::Create {

@@ -155,7 +155,7 @@ async fn tree_what_is_added_to_during_its_deletion_is_deleted() {
             }
             let state = there.store().state(1).await.expect("a state");
             for set in [root, list] {
-                assert!(state.set(set).is_empty());
+                assert!(state.set(set).expect("reads").is_empty());
             }
             let left = there.audience_list(&Caller::server(1), None, 0, 100).await;
             let left = left.expect("lists");

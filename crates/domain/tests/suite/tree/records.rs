@@ -41,6 +41,7 @@ async fn in_set(domain: &Domain, set: i64) -> Vec<u32> {
         .await
         .expect("a state")
         .set(set)
+        .expect("reads")
         .to_vec()
 }
 

@@ -177,13 +177,13 @@ async fn sets(domain: &Domain, model: &Model) {
     let state = domain.store().state(1).await.expect("a state");
     let found: BTreeMap<i64, People> = state
         .sets()
-        .filter(|(id, set)| *id > 0 && !set.is_empty())
-        .map(|(id, set)| (id, set.iter().collect()))
+        .filter(|(id, _)| *id > 0)
+        .map(|(id, _)| (id, state.set(id).expect("reads").iter().collect()))
         .collect();
     let own = model.nodes.iter().filter(|(_, node)| !node.own.is_empty());
     let own: BTreeMap<i64, People> = own.map(|(id, node)| (*id, node.own.clone())).collect();
     assert_eq!(found, own, "what is stored");
-    let set = |id: i64| -> People { state.set(id).iter().collect() };
+    let set = |id: i64| -> People { state.set(id).expect("reads").iter().collect() };
     let people = |wanted: &dyn Fn(&Rec) -> bool| -> People {
         let found = model.records.values().filter(|record| wanted(record));
         found.map(|record| record.person).collect()
