@@ -6,9 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use crate::sync::{ArcSwap, Mutex};
 use imbl::OrdMap;
-use parking_lot::Mutex;
 
 use crate::group_keys::GroupKeys;
 use crate::key_batch::RecentKeys;

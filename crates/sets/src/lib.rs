@@ -30,6 +30,7 @@ mod set;
 mod set_codec;
 mod set_iter;
 mod shard;
+mod sync;
 mod union;
 mod unreadable;
 mod working;
