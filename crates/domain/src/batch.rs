@@ -58,7 +58,7 @@ impl BatchBuilder {
         builder
     }
 
-    fn with_secret(secret: KeySecret, identifiers: usize) -> BatchBuilder {
+    pub(crate) fn with_secret(secret: KeySecret, identifiers: usize) -> BatchBuilder {
         BatchBuilder {
             secret,
             lookup: None,

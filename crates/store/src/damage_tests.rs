@@ -51,6 +51,7 @@ fn open(folder: &Path, url: &DatabaseUrl) -> Result<Store, Error> {
     let options = Options {
         url: url.clone(),
         read_connections: 1,
+        sets_memory_bytes: u64::MAX,
         now: 1,
         new_master: MasterKey::new([7; 32]),
         new_database_id: "damage".into(),
