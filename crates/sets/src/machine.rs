@@ -131,6 +131,24 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
+/// Whether kernels over 32-bit lanes are run in vectors of 256 bits at least.
+pub(crate) fn has_wide_vectors() -> bool {
+    Level::best() > Level::Plain
+}
+
+/// Asks for the memory behind a reference, which will be needed soon. Changes nothing but time.
+#[inline(always)]
+pub(crate) fn prefetch<T>(soon: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and it reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = soon;
+}
+
 /// How many of strictly ascending numbers have their bits set; quick where they lie close together, 32 within a thousand or
 /// so. None where the processor has no instructions for it: the plain way is somebody else's.
 pub(crate) fn probe_dense(words: &[u64; 1024], lows: &[u16]) -> Option<usize> {
