@@ -7,7 +7,7 @@
 //! was interrupted is a smaller database, and goes on where it ended. Of an audience's members the log keeps the BLAKE3 of
 //! their snapshot instead of a second copy ([`FILLED`]); that snapshot is never pruned, and `verify` checks it.
 
-use sets::{IdentityDelta, Key, KeySecret, Person, Set, SetDelta, SetId, SetOp};
+use sets::{IdentityDelta, Key, KeySecret, Person, Set, SetDelta, SetId, SetOp, Snapshot};
 
 use crate::{
     audience::{self, Audience, AudienceKind, Control},
@@ -230,8 +230,10 @@ impl Filler {
             let mut segment = position.to_le_bytes().to_vec();
             segment.extend_from_slice(&sets::encode_persons(&new.persons));
             let persons_set = checkpoint::PERSONS_SET;
-            checkpoint::snapshot_insert(connection, workspace, persons_set, seq, &segment)?;
-            checkpoint::snapshot_insert(connection, workspace, filler.kind_set, seq, &everybody)?;
+            let of = Snapshot::new(persons_set, seq, position + new.keys.len() as u64);
+            checkpoint::snapshot_insert(connection, workspace, &of, &segment)?;
+            let of = Snapshot::new(filler.kind_set, seq, Set::from_bytes(&everybody)?.len());
+            checkpoint::snapshot_insert(connection, workspace, &of, &everybody)?;
             checkpoint::prune(connection, workspace, filler.kind_set, seq)?;
             filler.head.next_position += new.keys.len() as u64;
             filler.head.next_person = u64::from(last) + 1;
@@ -260,7 +262,8 @@ impl Filler {
                 let row = filler.row(id, &one.name, Some(&one.description));
                 filler.insert(&row)?;
                 let connection = &mut filler.connection;
-                checkpoint::snapshot_insert(connection, filler.workspace, id, seq, &one.members)?;
+                let of = Snapshot::new(id, seq, Set::from_bytes(&one.members)?.len());
+                checkpoint::snapshot_insert(connection, filler.workspace, &of, &one.members)?;
                 sets.push(ChangeSet {
                     set: id,
                     op: FILLED,
@@ -324,8 +327,10 @@ impl Filler {
             seq,
             next_person: self.head.next_person,
             next_position: self.head.next_position,
+            // Its sets are not at hand; like one of an older version it is believed without.
+            sum: None,
         };
-        checkpoint::insert(connection, workspace, checkpoint)?;
+        checkpoint::insert(connection, workspace, &checkpoint)?;
         self.head.seq = seq;
         self.head.hash = change.hash;
         head::save(connection, workspace, &self.head)?;

@@ -8,7 +8,7 @@ use crate::{
     consent, conversation, credential, event, fill,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, integration, job, keys, ledger, manager, message,
-    migrations, outbox, participant, record, session, throttle,
+    migrations, outbox, participant, rebuild, record, session, throttle,
     value::{Param, Value},
     verify, verify_rows, webhook, workspace,
 };
@@ -20,6 +20,7 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("rebuild", rebuild::STATEMENTS),
     ("client", client::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("conversation", conversation::STATEMENTS),
@@ -190,6 +191,7 @@ fn every_statement_of_a_noun_is_in_its_list() {
                     | "TREE"
                     | "WEBHOOKS"
                     | "CHANNELS"
+                    | "SUMS"
             )
         }) {
             let listed = list

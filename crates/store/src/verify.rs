@@ -314,7 +314,7 @@ fn verify_checkpoint(
     let whole = checkpoint::persons_segment(connection, workspace, None, latest.seq)?;
     let expected = sets::decode_persons(&whole[8..], latest.next_position);
     let mut found = Vec::new();
-    let read = checkpoint::persons(connection, workspace, latest, |_, _, persons| {
+    let read = checkpoint::persons(connection, workspace, &latest, |_, _, persons| {
         found.extend_from_slice(persons);
         Ok(())
     });
