@@ -155,7 +155,7 @@ fn check(state: &State, model: &Model) {
     let ids: Vec<SetId> = (-4..=4).filter(|id| state.contains_set(*id)).collect();
     assert!(ids.iter().eq(model.sets.keys()));
     for (id, set) in &model.sets {
-        assert_same(&state.set(*id), set);
+        assert_same(&state.set(*id).expect("is in memory"), set);
         // The largest number there is is nobody's, and stays the next for ever.
         assert!(set.max() < Some(state.next_person) || set.max() == Some(Person::MAX));
     }

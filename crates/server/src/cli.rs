@@ -13,6 +13,7 @@ use crate::{
     channel::{self, ChannelCommand},
     config::{self, Config, Given, Settings, keys},
     demo,
+    dev::{self, DevCommand},
     failure::{Failure, Result},
     group::{self, GroupCommand},
     import::{self, ImportAudience},
@@ -118,6 +119,9 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// For those who work on Throng: databases of any size
+    #[command(subcommand)]
+    Dev(DevCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -325,6 +329,7 @@ pub fn run() -> Result<()> {
         Command::Backup { file, place } => maintenance::backup(&place, &file),
         Command::Restore { file, place } => maintenance::restore(&place, &file),
         Command::Verify { place } => maintenance::verify(&place),
+        Command::Dev(command) => dev::dev(command),
     }
 }
 

@@ -17,6 +17,8 @@ mod demo;
 mod demo_accounts;
 mod demo_sunshine;
 mod demo_thrive;
+mod dev;
+mod dev_sets;
 mod download;
 mod failure;
 mod first_start;

@@ -38,7 +38,11 @@ pub struct Place {
 }
 
 impl Place {
-    fn config(&self) -> Result<Config> {
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub fn config(&self) -> Result<Config> {
         let flags = [
             ("data", &self.data, "--data"),
             ("database_url", &self.database_url, "--database-url"),
@@ -155,6 +159,7 @@ pub fn verify(place: &Place) -> Result<()> {
             "sets": report.sets,
             "members": report.members,
             "snapshots": report.snapshots,
+            "filled": report.filled,
             "identifiers": report.identifiers,
             "findings": report.findings,
             "findings_count": report.findings_count,
@@ -171,6 +176,12 @@ pub fn verify(place: &Place) -> Result<()> {
             count(report.snapshots),
             count(report.identifiers),
         ))?;
+        if report.filled > 0 {
+            output::line(&format!(
+                "{} sets were filled by throng dev fill: they are what the hashes in the log say; no history leads to them.",
+                count(report.filled)
+            ))?;
+        }
         report
             .findings
             .iter()

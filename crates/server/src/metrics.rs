@@ -11,6 +11,11 @@ use prometheus_client::{
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SetLabels {
+    event: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     dialect: &'static str,
     route: String,
@@ -57,6 +62,7 @@ pub struct Metrics {
     keys: Gauge,
     dictionary_bytes: Gauge,
     set_bytes: Gauge,
+    sets: Family<SetLabels, Gauge>,
     queue: Gauge,
     people: Gauge,
 }
@@ -77,6 +83,7 @@ impl Metrics {
             keys: Gauge::default(),
             dictionary_bytes: Gauge::default(),
             set_bytes: Gauge::default(),
+            sets: Family::default(),
             queue: Gauge::default(),
             people: Gauge::default(),
         };
@@ -102,6 +109,12 @@ impl Metrics {
             "set_bytes",
             "Memory of the published sets",
             metrics.set_bytes.clone(),
+        );
+        registry.register(
+            "sets",
+            "How often a set was found in memory (hit), read from its file or the database (miss), put away (eviction), \
+             rebuilt from the database (rebuild); files of sets found damaged, or not written",
+            metrics.sets.clone(),
         );
         registry.register(
             "queued_commands",
@@ -150,10 +163,22 @@ impl Metrics {
     /// The text, with the engine's numbers as they are now.
     pub fn text(&self, domain: &Domain) -> String {
         let (keys, dictionary_bytes, set_bytes) = domain.store().memory();
+        let shelf = domain.store().shelf();
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.keys.set(whole(keys));
         self.dictionary_bytes.set(whole(dictionary_bytes as u64));
         self.set_bytes.set(whole(set_bytes as u64));
+        for (event, count) in [
+            ("hit", shelf.hits),
+            ("miss", shelf.misses),
+            ("eviction", shelf.evictions),
+            ("rebuild", shelf.rebuilds),
+            ("damaged", shelf.damaged),
+            ("unwritten", shelf.unwritten),
+        ] {
+            let labels = SetLabels { event };
+            self.sets.get_or_create(&labels).set(whole(count));
+        }
         self.queue.set(whole(domain.store().queue_len() as u64));
         self.people.set(whole(domain.store().people()));
         let mut text = String::new();

@@ -70,6 +70,7 @@ pub fn open_store(
     let options = store::Options {
         url,
         read_connections: config.read_connections,
+        sets_memory_bytes: config.sets_memory_bytes,
         now: clock.now_ms(),
         new_master: master,
         new_database_id: database_id,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use parking_lot::RwLock;
+use crate::sync::RwLock;
 
 use crate::Person;
 use crate::key::Key;

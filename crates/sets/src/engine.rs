@@ -3,18 +3,21 @@
 //! It does not decide what changes, nor does it make anything durable; [`Working`] and the store do. Invariant: a state never
 //! changes once it is published, and the next one differs from it by whole groups of commands.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use crate::sync::ArcSwap;
 use imbl::OrdMap;
 
+use crate::shelf::Home;
+use crate::stored::{Shelved, Stored};
 use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};
 
 /// The sets of a workspace after some change, and the numbers to go on from. Cloning is cheap.
 ///
 /// A set is present exactly while it has members: an empty set and an absent one are the same.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct State {
     /// The number of the change after which the workspace looked like this.
     pub seq: u64,
@@ -22,26 +25,49 @@ pub struct State {
     pub next_position: u64,
     /// The number that the next new person gets.
     pub next_person: Person,
-    pub(crate) sets: OrdMap<SetId, Set>,
+    pub(crate) sets: OrdMap<SetId, Stored>,
+}
+
+/// A set as the database keeps it: what a start learns of it without reading it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Which set.
+    pub set: SetId,
+    /// The seq of the change that was its last then.
+    pub version: u64,
+    /// How many members it had.
+    pub members: u64,
+}
+
+impl Snapshot {
+    /// A set that had so many members in this version.
+    pub fn new(set: SetId, version: u64, members: u64) -> Snapshot {
+        Snapshot {
+            set,
+            version,
+            members,
+        }
+    }
 }
 
 impl State {
-    /// A state with these sets; empty ones are left out, and persons count from 1 at least.
+    /// A state with these sets in memory; empty ones are left out, and persons count from 1 at least.
     pub fn new(
         seq: u64,
         next_position: u64,
         next_person: Person,
         sets: impl IntoIterator<Item = (SetId, Set)>,
     ) -> State {
+        let version = seq;
         let sets = sets
             .into_iter()
             .filter(|(_, set)| !set.is_empty())
-            .collect();
+            .map(|(id, set)| (id, Stored::Fresh { set, version }));
         State {
             seq,
             next_position,
             next_person,
-            sets,
+            sets: sets.collect(),
         }
     }
 
@@ -51,17 +77,25 @@ impl State {
     ///
     /// A set that could not be read.
     pub fn set(&self, id: SetId) -> Result<Set, Unreadable> {
-        Ok(self.sets.get(&id).cloned().unwrap_or_default())
+        self.sets.get(&id).map_or(Ok(Set::new()), Stored::set)
     }
 
     /// A set as an operand of a question; nobody if it is absent. Nothing is read for it.
     pub fn operand(&self, id: SetId) -> Operand {
-        Operand::from(self.sets.get(&id).cloned().unwrap_or_default())
+        match self.sets.get(&id) {
+            None => Operand::from(Set::new()),
+            Some(stored) => stored.operand(),
+        }
     }
 
     /// How many members a set has; none if it is absent. Nothing is read for it.
     pub fn len(&self, id: SetId) -> u64 {
-        self.sets.get(&id).map_or(0, Set::len)
+        self.sets.get(&id).map_or(0, Stored::len)
+    }
+
+    /// The seq of a set's last change; 0 if it is absent. A set has the same members wherever it has the same version.
+    pub fn version(&self, id: SetId) -> u64 {
+        self.sets.get(&id).map_or(0, Stored::version)
     }
 
     /// Whether a person is in a set, reading no more of it than that takes.
@@ -70,29 +104,67 @@ impl State {
     ///
     /// A set that could not be read.
     pub fn contains(&self, id: SetId, person: Person) -> Result<bool, Unreadable> {
-        Ok(self.sets.get(&id).is_some_and(|set| set.contains(person)))
+        let stored = self.sets.get(&id);
+        stored.map_or(Ok(false), |stored| stored.contains(person))
     }
 
     /// The ids of the sets, ascending, each with its number of members.
     pub fn sets(&self) -> impl Iterator<Item = (SetId, u64)> {
-        self.sets.iter().map(|(id, set)| (*id, set.len()))
+        self.sets.iter().map(|(id, stored)| (*id, stored.len()))
     }
 
     /// Whether nothing is read for [`State::contains`]; so it is for an absent set.
-    pub fn is_resident(&self, _id: SetId) -> bool {
-        true
+    pub fn is_resident(&self, id: SetId) -> bool {
+        self.sets.get(&id).is_none_or(Stored::is_resident)
     }
 
     /// Bytes that the sets take in memory, as if they shared nothing.
     pub fn memory_bytes(&self) -> usize {
-        self.sets.values().map(Set::memory_bytes).sum()
+        self.sets.values().map(Stored::memory_bytes).sum()
     }
 
     /// Whether a set is present, which is to say that it has members.
     pub fn contains_set(&self, id: SetId) -> bool {
         self.sets.contains_key(&id)
     }
+
+    /// The database has a set of this version in a row of its own now, so that it need not be written to be put away.
+    pub fn note_snapshot(&self, id: SetId, version: u64) {
+        if let Some(Stored::Shelved(shelved)) = self.sets.get(&id)
+            && shelved.version() == version
+        {
+            shelved.is_kept();
+        }
+    }
+
+    /// Gives a place to a set that was changed.
+    pub(crate) fn shelve(&mut self, id: SetId, home: Option<&Arc<Home>>) {
+        let Some(Stored::Fresh { .. }) = self.sets.get(&id) else {
+            return;
+        };
+        // Taken out, so that the place holds the only clone of it.
+        if let Some(Stored::Fresh { set, version }) = self.sets.remove(&id) {
+            let shelved = Shelved::fresh(id, version, set, home);
+            self.sets.insert(id, Stored::Shelved(shelved));
+        }
+    }
 }
+
+impl PartialEq for State {
+    /// Whether both have the same members, wherever those are. Sets are read for it if need be.
+    fn eq(&self, other: &State) -> bool {
+        let numbers = |state: &State| (state.seq, state.next_position, state.next_person);
+        numbers(self) == numbers(other)
+            && self.sets.len() == other.sets.len()
+            && self
+                .sets
+                .iter()
+                .zip(&other.sets)
+                .all(|((id, a), (other_id, b))| id == other_id && a.same_members(b))
+    }
+}
+
+impl Eq for State {}
 
 impl Default for State {
     /// The state of a workspace without changes: persons count from 1.
@@ -127,12 +199,21 @@ impl fmt::Debug for State {
 pub struct Engine {
     dictionary: Dictionary,
     published: ArcSwap<State>,
+    home: Option<Arc<Home>>,
 }
 
 impl Engine {
-    /// The engine of a workspace without changes.
+    /// The engine of a workspace without changes, whose sets stay in memory.
     pub fn new() -> Engine {
         Engine::default()
+    }
+
+    /// The engine of a workspace without changes, whose sets have a home when they are not in memory.
+    pub fn at_home(home: Home) -> Engine {
+        Engine {
+            home: Some(Arc::new(home)),
+            ..Engine::default()
+        }
     }
 
     /// The state that was published last. It stays as it is, whatever is published later.
@@ -146,8 +227,62 @@ impl Engine {
     }
 
     /// Publishes a state that was read from snapshots. Keys are loaded apart, with [`Engine::load_keys`].
-    pub fn restore(&self, state: State) {
+    pub fn restore(&self, mut state: State) {
+        let ids: Vec<SetId> = state.sets.keys().copied().collect();
+        for id in ids {
+            state.shelve(id, self.home.as_ref());
+        }
         self.published.store(Arc::new(state));
+    }
+
+    /// Publishes a state whose sets are in the database; each is read when somebody asks for it.
+    ///
+    /// # Panics
+    ///
+    /// When the engine's sets have no home.
+    pub fn restore_snapshots(
+        &self,
+        seq: u64,
+        next_position: u64,
+        next_person: Person,
+        snapshots: impl IntoIterator<Item = Snapshot>,
+    ) {
+        let home = self.home.as_ref().expect("its sets have a home");
+        let stored = |Snapshot {
+                          set,
+                          version,
+                          members,
+                      }: Snapshot| {
+            let shelved = Shelved::kept(set, version, members, home);
+            (set, Stored::Shelved(shelved))
+        };
+        let present = snapshots
+            .into_iter()
+            .filter(|snapshot| snapshot.members > 0);
+        self.published.store(Arc::new(State {
+            seq,
+            next_position,
+            next_person,
+            sets: present.map(stored).collect(),
+        }));
+    }
+
+    /// Removes from the folder what no set of the published state can be read from: files of older versions and of sets that
+    /// are gone, and those whose writing was cut short.
+    pub fn sweep_files(&self) {
+        let Some(folder) = self.home.as_ref().and_then(|home| home.folder.as_ref()) else {
+            return;
+        };
+        let state = self.published();
+        // A folder that cannot be listed has no files that anybody could use.
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        for file in files {
+            let name = file.file_name();
+            let named = name.to_str().and_then(Home::named);
+            if !named.is_some_and(|(set, version)| version > 0 && state.version(set) == version) {
+                std::fs::remove_file(file.path()).ok();
+            }
+        }
     }
 
     /// Makes room in the dictionary for about so many more keys, before they are loaded in pieces.
@@ -168,13 +303,21 @@ impl Engine {
 
     /// Begins a group of commands on top of the published state. Only the committer calls it, for one group at a time.
     pub fn begin(&self) -> Working<'_> {
-        Working::new(&self.dictionary, &self.published())
+        Working::new(&self.dictionary, &self.published(), self.home.as_ref())
     }
 
     /// Publishes a group that has become durable: its keys first, then its sets all at once.
     pub fn publish(&self, group: Group) {
         self.dictionary.insert_all(&group.keys, &group.persons);
-        self.published.store(Arc::new(group.state));
+        let before = self.published.swap(Arc::new(group.state));
+        let published = self.published.load();
+        for id in &group.changed {
+            if let Some(Stored::Shelved(shelved)) = before.sets.get(id)
+                && published.version(*id) != shelved.version()
+            {
+                shelved.supersede();
+            }
+        }
     }
 }
 
@@ -184,6 +327,8 @@ pub struct Group {
     pub(crate) keys: Vec<Key>,
     pub(crate) persons: Vec<Person>,
     pub(crate) state: State,
+    /// The sets that are perhaps not what they were.
+    pub(crate) changed: BTreeSet<SetId>,
 }
 
 impl Group {

@@ -25,8 +25,12 @@ mod key_hash;
 mod machine;
 mod set;
 mod set_codec;
+mod set_file;
 mod set_iter;
 mod shard;
+mod shelf;
+mod stored;
+mod sync;
 mod union;
 mod unreadable;
 mod working;
@@ -34,7 +38,7 @@ mod working;
 pub use codec::CodecError;
 pub use delta::{Delta, SetDelta, SetOp};
 pub use dictionary::Dictionary;
-pub use engine::{Engine, Group, State};
+pub use engine::{Engine, Group, Snapshot, State};
 pub use evaluation::{Count, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP};
 pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
 pub use identity::{
@@ -42,7 +46,9 @@ pub use identity::{
 };
 pub use key::{Key, KeySecret};
 pub use set::Set;
+pub use set_file::Owner;
 pub use set_iter::SetIter;
+pub use shelf::{Figures, Home, Rebuild, Shelf};
 pub use unreadable::Unreadable;
 pub use working::{Full, ReplayError, Working};
 

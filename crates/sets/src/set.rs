@@ -309,6 +309,11 @@ impl Set {
         size_of::<Set>() + lists + containers.sum::<usize>()
     }
 
+    /// Whether another clone of it is about.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.chunks) > 1
+    }
+
     fn shares_all(&self, other: &Set) -> bool {
         Arc::ptr_eq(&self.chunks, &other.chunks)
     }

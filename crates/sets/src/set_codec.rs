@@ -170,6 +170,29 @@ fn put_runs(out: &mut Vec<u8>, runs: &Runs) {
     }
 }
 
+/// Appends a container in its smallest shape and answers which that is.
+pub(crate) fn write_container(out: &mut Vec<u8>, container: &Container) -> Shape {
+    let shape = Plan::new(container).shape;
+    put_container(out, container, shape);
+    shape
+}
+
+/// Reads a container of a shape and a count of members from all of `bytes`, checked like any other.
+pub(crate) fn read_container(
+    bytes: &[u8],
+    shape: Shape,
+    len: usize,
+) -> Result<Container, CodecError> {
+    let mut reader = Reader::new(bytes);
+    let container = match shape {
+        Shape::Array => take_array(&mut reader, len),
+        Shape::Bitmap => take_bitmap(&mut reader, len),
+        Shape::Runs => take_runs(&mut reader, len),
+    }?;
+    reader.finish()?;
+    Ok(container)
+}
+
 /// The parts of the header, still as bytes: four an entry, four an offset, a bit a flag.
 struct Header<'a> {
     flags: Option<&'a [u8]>,

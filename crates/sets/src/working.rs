@@ -4,14 +4,17 @@
 //! state with the changes of the kept commands and of the one at hand; `savepoint` is the same without the one at hand.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::delta::{Delta, SetDelta, SetOp};
 use crate::engine::{Group, State};
 use crate::key_hash::KeyHashBuilder;
+use crate::shelf::Home;
+use crate::stored::Stored;
 use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId, Unreadable};
 
 /// No number is left for another person.
@@ -123,12 +126,28 @@ pub struct Working<'e> {
     /// How many of `keys` were replayed.
     replayed: usize,
     savepoint: Savepoint,
-    /// The sets that the command at hand touched, and whether it dropped them last.
-    touched: BTreeMap<SetId, bool>,
+    /// The sets that the command at hand touched.
+    touched: BTreeMap<SetId, Touched>,
+    /// The sets that any command of the group touched.
+    changed: BTreeSet<SetId>,
+    home: Option<&'e Arc<Home>>,
+}
+
+/// A set that the command at hand touched.
+#[derive(Debug)]
+struct Touched {
+    /// Whether dropping it was the last that was done.
+    dropped: bool,
+    /// Its members when the command began.
+    before: Set,
 }
 
 impl<'e> Working<'e> {
-    pub(crate) fn new(dictionary: &'e Dictionary, published: &State) -> Working<'e> {
+    pub(crate) fn new(
+        dictionary: &'e Dictionary,
+        published: &State,
+        home: Option<&'e Arc<Home>>,
+    ) -> Working<'e> {
         Working {
             dictionary,
             state: published.clone(),
@@ -142,6 +161,8 @@ impl<'e> Working<'e> {
                 keys: 0,
             },
             touched: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            home,
         }
     }
 
@@ -260,13 +281,14 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read; nothing changed then.
     pub fn add(&mut self, id: SetId, persons: &Set) -> Result<Set, Unreadable> {
-        if !self.state.contains_set(id) {
-            self.replace(id, persons.clone())?;
+        let set = self.state.set(id)?;
+        if set.is_empty() {
+            self.put(id, Set::new(), persons.clone());
             return Ok(persons.clone());
         }
-        let added = persons.and_not(&self.state.set(id)?);
+        let added = persons.and_not(&set);
         if !added.is_empty() {
-            self.touch(id)?.insert_all(&added);
+            self.touch(id, set).insert_all(&added);
         }
         Ok(added)
     }
@@ -283,10 +305,9 @@ impl<'e> Working<'e> {
             return Ok(removed);
         }
         if removed.len() == set.len() {
-            self.replace(id, Set::new())?;
+            self.put(id, set, Set::new());
         } else {
-            drop(set);
-            self.touch(id)?.remove_all(&removed);
+            self.touch(id, set).remove_all(&removed);
         }
         Ok(removed)
     }
@@ -297,12 +318,8 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read, which the command's delta takes; nothing changed then.
     pub fn replace(&mut self, id: SetId, set: Set) -> Result<(), Unreadable> {
-        self.touched.insert(id, false);
-        if set.is_empty() {
-            self.state.sets.remove(&id);
-        } else {
-            self.state.sets.insert(id, set);
-        }
+        let before = self.state.set(id)?;
+        self.put(id, before, set);
         Ok(())
     }
 
@@ -312,16 +329,60 @@ impl<'e> Working<'e> {
     ///
     /// A set that could not be read, which the command's delta takes; nothing changed then.
     pub fn drop_set(&mut self, id: SetId) -> Result<(), Unreadable> {
-        if self.state.sets.remove(&id).is_some() || self.touched.contains_key(&id) {
-            self.touched.insert(id, true);
+        if self.state.contains_set(id) || self.touched.contains_key(&id) {
+            let before = self.state.set(id)?;
+            self.put(id, before, Set::new());
+            self.note(id, Set::new()).dropped = true;
         }
         Ok(())
     }
 
-    /// A set to change in place.
-    fn touch(&mut self, id: SetId) -> Result<&mut Set, Unreadable> {
-        self.touched.insert(id, false);
-        Ok(self.state.sets.entry(id).or_default())
+    /// Notes that the command touches a set, which was so until now.
+    fn note(&mut self, id: SetId, before: Set) -> &mut Touched {
+        self.changed.insert(id);
+        let touched = self.touched.entry(id).or_insert(Touched {
+            dropped: false,
+            before,
+        });
+        touched.dropped = false;
+        touched
+    }
+
+    /// Makes `after` of a set, which was `before`.
+    fn put(&mut self, id: SetId, before: Set, after: Set) {
+        self.note(id, before);
+        if after.is_empty() {
+            self.state.sets.remove(&id);
+        } else {
+            let version = self.state.seq + 1;
+            let stored = Stored::Fresh {
+                set: after,
+                version,
+            };
+            self.state.sets.insert(id, stored);
+        }
+    }
+
+    /// A set, which is so until now, to change in place.
+    fn touch(&mut self, id: SetId, now: Set) -> &mut Set {
+        let next = self.state.seq + 1;
+        if !self.touched.contains_key(&id) {
+            self.note(id, now.clone());
+        } else {
+            self.note(id, Set::new());
+        }
+        if !matches!(self.state.sets.get(&id), Some(Stored::Fresh { .. })) {
+            let version = next;
+            let stored = Stored::Fresh { set: now, version };
+            self.state.sets.insert(id, stored);
+        }
+        match self.state.sets.get_mut(&id) {
+            Some(Stored::Fresh { set, version }) => {
+                *version = next;
+                set
+            }
+            _ => unreachable!("it was made fresh"),
+        }
     }
 
     /// Begins a command: what follows can be rolled back to here.
@@ -343,30 +404,35 @@ impl<'e> Working<'e> {
         self.touched.clear();
     }
 
-    /// What has changed since the command began. A set that was touched and is as it was is left out.
-    pub fn command_delta(&self) -> Delta {
+    /// What has changed since the command began. A set that was touched and is as it was is left out, and keeps its version.
+    pub fn command_delta(&mut self) -> Delta {
         let persons = &self.persons[self.savepoint.keys..];
         let identity = (!persons.is_empty()).then(|| IdentityDelta {
             first_position: self.savepoint.state.next_position,
             persons: persons.to_vec(),
         });
-        let sets = self.touched.iter().filter_map(|(id, dropped)| {
-            let members = |state: &State| state.sets.get(id).cloned().unwrap_or_default();
-            let (before, after) = (members(&self.savepoint.state), members(&self.state));
+        let mut sets = Vec::new();
+        for (id, Touched { dropped, before }) in &self.touched {
+            // What a command touched is in memory until it ends.
+            let after = match self.state.sets.get(id) {
+                Some(Stored::Fresh { set, .. }) => set.clone(),
+                Some(Stored::Shelved(_)) => before.clone(),
+                None => Set::new(),
+            };
             let op = if *dropped { SetOp::Drop } else { SetOp::Change };
-            let (added, removed) = (after.and_not(&before), before.and_not(&after));
-            let changed = !added.is_empty() || !removed.is_empty();
-            changed.then_some(SetDelta {
-                set: *id,
-                op,
-                added,
-                removed,
-            })
-        });
-        Delta {
-            identity,
-            sets: sets.collect(),
+            let (added, removed) = (after.and_not(before), before.and_not(&after));
+            if !added.is_empty() || !removed.is_empty() {
+                sets.push(SetDelta {
+                    set: *id,
+                    op,
+                    added,
+                    removed,
+                });
+            } else if let Some(stored) = self.savepoint.state.sets.get(id) {
+                self.state.sets.insert(*id, stored.clone());
+            }
         }
+        Delta { identity, sets }
     }
 
     /// Keeps what has changed since the command began: the state is now that of change `seq`. A command that changed
@@ -386,10 +452,17 @@ impl<'e> Working<'e> {
     /// Ends the group: what publishing it takes. A command at hand that was not ended is forgotten.
     pub fn finish(mut self) -> Group {
         self.command_rollback();
+        let mut state = self.state;
+        // The savepoint shares every set that was changed, and is no longer needed.
+        drop(self.savepoint);
+        for id in &self.changed {
+            state.shelve(*id, self.home);
+        }
         Group {
             keys: self.keys,
             persons: self.persons,
-            state: self.state,
+            state,
+            changed: self.changed,
         }
     }
 
@@ -477,6 +550,7 @@ impl<'e> Working<'e> {
             removed,
         } in sets
         {
+            self.changed.insert(*id);
             if *op == SetOp::Drop {
                 self.state.sets.remove(id);
                 continue;
@@ -484,7 +558,8 @@ impl<'e> Working<'e> {
             if added.contains(0) {
                 return Err(ReplayError::PersonZero);
             }
-            let mut set = self.state.sets.remove(id).unwrap_or_default();
+            let mut set = self.state.set(*id)?;
+            self.state.sets.remove(id);
             if set.and_len(added) != 0 {
                 return Err(ReplayError::AddedPresent(*id));
             }
@@ -494,7 +569,8 @@ impl<'e> Working<'e> {
             set.remove_all(removed);
             set.insert_all(added);
             if !set.is_empty() {
-                self.state.sets.insert(*id, set);
+                let version = self.state.seq + 1;
+                self.state.sets.insert(*id, Stored::Fresh { set, version });
             }
             self.see_person(added.last());
         }

@@ -199,8 +199,12 @@ fn all(rows: Vec<Row>) -> Result<Vec<Audience>, Error> {
 }
 
 pub fn audience_insert(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), Error> {
+    insert(tx, audience)
+}
+
+pub(crate) fn insert(sql: &mut dyn Sql, audience: &Audience) -> Result<(), Error> {
     let params = [
-        tx.workspace().into(),
+        sql.workspace().into(),
         audience.id.into(),
         audience.structure.into(),
         audience.parent.into(),
@@ -215,7 +219,7 @@ pub fn audience_insert(tx: &mut Tx<'_, '_>, audience: &Audience) -> Result<(), E
         audience.updated.into(),
         audience.rule.as_deref().into(),
     ];
-    tx.query(INSERT, &params).map(drop)
+    sql.query(INSERT, &params).map(drop)
 }
 
 /// Writes what may change: all but the id, the kind and the time when it was made.

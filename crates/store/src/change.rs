@@ -8,6 +8,7 @@ use sets::{Delta, IdentityDelta, Set, SetDelta, SetOp};
 use crate::{
     connection::Connection,
     error::Error,
+    fill::FILLED,
     head::HASH_START,
     value::{Param, Row},
 };
@@ -62,6 +63,12 @@ impl ChangeSet {
     }
 
     pub(crate) fn decode(&self) -> Result<SetDelta, Error> {
+        if self.op == FILLED {
+            return Err(Error::Corrupt(format!(
+                "set {} was filled beside this process: start it again",
+                self.set
+            )));
+        }
         let set =
             |bytes: &Option<Vec<u8>>| bytes.as_deref().map_or(Ok(Set::new()), Set::from_bytes);
         Ok(SetDelta {

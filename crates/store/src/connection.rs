@@ -104,6 +104,25 @@ impl Connection {
         }
     }
 
+    /// For millions of rows at a time: a transaction survives the process, and the machine once [`Self::settle`] returned.
+    pub(crate) fn bulk(&mut self) -> Result<(), Error> {
+        self.batch(match self {
+            Connection::Sqlite(_) => {
+                "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 32000"
+            }
+            // Of transactions this long the flush is a small part.
+            Connection::Postgres(_) => "",
+        })
+    }
+
+    /// Everything so far is on the disk, and in the database's own file.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        self.batch(match self {
+            Connection::Sqlite(_) => "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)",
+            Connection::Postgres(_) => "",
+        })
+    }
+
     pub(crate) fn is_broken(&self) -> bool {
         match self {
             Connection::Sqlite(_) => false,

@@ -9,11 +9,12 @@ use crate::{connection::Connection, error::Error, seal::Sealer, value::Param};
 
 pub(crate) const KEYS_PER_BLOCK: u64 = 4_096;
 const KEY_BYTES: usize = 16;
+const SUM_BYTES: usize = 16;
 
-const GET: &str = "SELECT bytes FROM key_block WHERE workspace_id = $1 AND block_no = $2";
-const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes) VALUES ($1, $2, $3) \
-     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes";
-const PAGE: &str = "SELECT block_no, bytes FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
+const GET: &str = "SELECT bytes, sum FROM key_block WHERE workspace_id = $1 AND block_no = $2";
+const PUT: &str = "INSERT INTO key_block (workspace_id, block_no, bytes, sum) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (workspace_id, block_no) DO UPDATE SET bytes = excluded.bytes, sum = excluded.sum";
+const PAGE: &str = "SELECT block_no, bytes, sum FROM key_block WHERE workspace_id = $1 AND block_no >= $2 AND block_no < $3 \
      ORDER BY block_no";
 const BLOCKS: &str = "SELECT count(*) FROM key_block WHERE workspace_id = $1";
 const IDENTIFIERS_GET: &str =
@@ -60,6 +61,28 @@ impl Received {
     }
 }
 
+/// What a block is checked against. Keys are outside the log's hash chain, and a flipped bit would be somebody who is no longer
+/// found.
+fn sum(workspace: i64, block: u64, bytes: &[u8]) -> [u8; SUM_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&workspace.to_le_bytes());
+    hasher.update(&block.to_le_bytes());
+    hasher.update(bytes);
+    let mut sum = [0; SUM_BYTES];
+    hasher.finalize_xof().fill(&mut sum);
+    sum
+}
+
+/// Checks a block; one of before there were sums has none, and is believed.
+fn check(workspace: i64, block: u64, bytes: &[u8], found: Option<&[u8]>) -> Result<(), Error> {
+    match found {
+        Some(found) if found != sum(workspace, block, bytes) => Err(Error::Corrupt(format!(
+            "key block {block} is not what was written"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Appends `keys` from `position` on. `sealer` is given where the workspace keeps identifiers.
 pub(crate) fn append(
     connection: &mut Connection,
@@ -76,11 +99,18 @@ pub(crate) fn append(
         let filled = (at % KEYS_PER_BLOCK) as usize;
         let take = (KEYS_PER_BLOCK as usize - filled).min(keys.len() - done);
         let block_no = Param::Int(block as i64);
-        let mut bytes = old_block(connection, workspace, block_no, filled)?;
+        let mut bytes = old_block(connection, workspace, block, filled)?;
         for key in &keys[done..done + take] {
             bytes.extend_from_slice(key.as_bytes());
         }
-        connection.query(PUT, &[workspace.into(), block_no, (&bytes).into()])?;
+        let sum = sum(workspace, block, &bytes);
+        let params = [
+            workspace.into(),
+            block_no,
+            (&bytes).into(),
+            Param::Bytes(&sum),
+        ];
+        connection.query(PUT, &params)?;
         if let Some(sealer) = sealer {
             append_identifiers(
                 connection,
@@ -100,18 +130,21 @@ pub(crate) fn append(
 fn old_block(
     connection: &mut Connection,
     workspace: i64,
-    block_no: Param<'_>,
+    block: u64,
     filled: usize,
 ) -> Result<Vec<u8>, Error> {
     if filled == 0 {
         return Ok(Vec::with_capacity(KEYS_PER_BLOCK as usize * KEY_BYTES));
     }
-    let mut rows = connection.query(GET, &[workspace.into(), block_no])?;
-    let bytes = rows
-        .first_mut()
-        .map(|row| row.bytes(0))
-        .transpose()?
-        .unwrap_or_default();
+    let mut rows = connection.query(GET, &[workspace.into(), Param::Int(block as i64)])?;
+    let bytes = match rows.first_mut() {
+        Some(row) => {
+            let (bytes, sum) = (row.bytes(0)?, row.optional_bytes(1)?);
+            check(workspace, block, &bytes, sum.as_deref())?;
+            bytes
+        }
+        None => Vec::new(),
+    };
     if bytes.len() != filled * KEY_BYTES {
         return Err(Error::Corrupt(format!(
             "a key block holds {} bytes, not {}",
@@ -219,7 +252,8 @@ pub(crate) fn read(
             if row.natural(0)? != expected {
                 break;
             }
-            let bytes = row.bytes(1)?;
+            let (bytes, sum) = (row.bytes(1)?, row.optional_bytes(2)?);
+            check(workspace, expected, &bytes, sum.as_deref())?;
             let (whole, rest) = bytes.as_chunks::<KEY_BYTES>();
             if !rest.is_empty() {
                 return Err(Error::Corrupt("a key block is cut short".into()));

@@ -1,6 +1,6 @@
 //! From the database to a published engine: at start from the last checkpoint, later from the changes missed.
 
-use sets::{Engine, State};
+use sets::Engine;
 
 use crate::{
     change::{self, Change},
@@ -33,18 +33,11 @@ pub(crate) fn load(
             .min(keys::keys_max(connection, workspace)?),
     );
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
-        let mut sets = Vec::new();
-        checkpoint::snapshots(connection, workspace, checkpoint.seq, |set, bytes| {
-            let people = sets::Set::from_bytes(bytes)?;
-            if !people.is_empty() {
-                sets.push((set, people));
-            }
-            Ok(())
-        })?;
+        let sets = checkpoint::snapshots(connection, workspace, &checkpoint)?;
         checkpoint::persons(
             connection,
             workspace,
-            checkpoint,
+            &checkpoint,
             |connection, first, persons| {
                 let mut done = 0usize;
                 let end = first + persons.len() as u64;
@@ -58,12 +51,7 @@ pub(crate) fn load(
         )?;
         let next_person = u32::try_from(checkpoint.next_person)
             .map_err(|_| Error::Corrupt("a checkpoint counts more than 2^32 people".into()))?;
-        engine.restore(State::new(
-            checkpoint.seq,
-            checkpoint.next_position,
-            next_person,
-            sets,
-        ));
+        engine.restore_snapshots(checkpoint.seq, checkpoint.next_position, next_person, sets);
     }
     catch_up(connection, workspace, engine, &head, progress)?;
     let state = engine.published();

@@ -8,7 +8,7 @@ use crate::{connection::Connection, error::Error, value::Param};
 /// The newest schema that this program knows.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS, CHANNELS];
+const MIGRATIONS: &[&str] = &[FIRST, ACCOUNTS, TREE, WEBHOOKS, CHANNELS, SUMS];
 
 const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {i64} PRIMARY KEY, applied {i64} NOT NULL){end}";
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -47,7 +47,7 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "key_block",
-        "workspace_id, block_no, bytes",
+        "workspace_id, block_no, bytes, sum",
         "workspace_id, block_no",
     ),
     (
@@ -57,12 +57,12 @@ pub(crate) const TABLES: &[(&str, &str, &str)] = &[
     ),
     (
         "snapshot",
-        "workspace_id, set_id, seq, bytes",
+        "workspace_id, set_id, seq, members, sum, bytes",
         "workspace_id, set_id, seq",
     ),
     (
         "checkpoint",
-        "workspace_id, seq, next_person, next_position",
+        "workspace_id, seq, next_person, next_position, sum",
         "workspace_id, seq",
     ),
     (
@@ -449,6 +449,18 @@ CREATE UNIQUE INDEX participant_record ON participant (workspace_id, record_id, 
 CREATE TABLE message (
   workspace_id {i64} NOT NULL, conversation_id {i64} NOT NULL, id {i64} NOT NULL, author_record {i64},
   body {bytes} NOT NULL, created {i64} NOT NULL, PRIMARY KEY (workspace_id, conversation_id, id)){end}";
+
+/// Sums of what a start believes, so that damage below the database is noticed; absent in rows of before. A snapshot says how
+/// many members it has in front of its bytes, since SQLite reads through a large value to get at what comes after it.
+const SUMS: &str = "
+ALTER TABLE key_block ADD COLUMN sum {bytes};
+ALTER TABLE checkpoint ADD COLUMN sum {bytes};
+CREATE TABLE snapshot_new (
+  workspace_id {i64} NOT NULL, set_id {i64} NOT NULL, seq {i64} NOT NULL, members {i64}, sum {bytes},
+  bytes {bytes} NOT NULL, PRIMARY KEY (workspace_id, set_id, seq)){end};
+INSERT INTO snapshot_new (workspace_id, set_id, seq, bytes) SELECT workspace_id, set_id, seq, bytes FROM snapshot;
+DROP TABLE snapshot;
+ALTER TABLE snapshot_new RENAME TO snapshot";
 
 /// Keeps the log's blobs out of line and uncompressed: they are compressed already where that is possible.
 const POSTGRES_STORAGE: &str = "

@@ -11,7 +11,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::{Mutex, RwLock};
-use sets::{Engine, KeySecret, State};
+use sets::{Engine, KeySecret, Snapshot, State};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -23,7 +23,9 @@ use crate::{
     head,
     installation::{self, Installation},
     load,
+    loader::{Loader, Shelving},
     read::{HeadRequest, Read, ReadTask, Reader, read_heads},
+    rebuild::Pool,
     seal::{MasterKey, Sealer},
     tx::{Tx, Verdict},
     workspace::{self, KeepIdentifiers, Workspace, WorkspaceSecret},
@@ -45,6 +47,9 @@ pub struct Options {
     pub url: DatabaseUrl,
     /// Threads, each with a connection, that answer reads.
     pub read_connections: usize,
+    /// Bytes of sets that stay in memory; what is over is put into files of the data folder. At 0 nothing stays longer than
+    /// somebody holds it.
+    pub sets_memory_bytes: u64,
     pub now: i64,
     pub new_master: MasterKey,
     pub new_database_id: String,
@@ -72,6 +77,7 @@ struct Inner {
     tasks: Sender<Task>,
     reads: Sender<ReadTask>,
     heads: Sender<HeadRequest>,
+    loader: Loader,
     hosted: RwLock<HashMap<i64, Arc<Hosted>>>,
     loading: tokio::sync::Mutex<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -94,13 +100,21 @@ impl Store {
         let Options {
             url,
             read_connections,
+            sets_memory_bytes,
             now,
             new_master,
             new_database_id,
         } = options;
         let mut opened = installation::open(&folder, &url, now, new_master, &new_database_id)?;
         let sealer = opened.master.sealer();
-        let hosted = load_all(&mut opened.connection, &sealer, progress)
+        let loader = Loader {
+            shelf: Shelving::start(sets_memory_bytes)?,
+            pool: Pool::new(url.clone()),
+            data: folder.path().to_owned(),
+            installation: opened.installation.clone(),
+            sealer: sealer.clone(),
+        };
+        let hosted = load_all(&mut opened.connection, &loader, progress)
             .map_err(|error| installation::explain(folder.path(), &url, error))?;
         let (tasks, task_queue) = bounded(TASKS_MAX);
         let (reads, read_queue) = bounded::<ReadTask>(READS_MAX);
@@ -130,6 +144,7 @@ impl Store {
             tasks,
             reads,
             heads,
+            loader,
             hosted: RwLock::new(hosted),
             loading: tokio::sync::Mutex::new(()),
             threads: Mutex::new(threads),
@@ -222,19 +237,19 @@ impl Store {
         Ok(self.hosted(workspace).await?.keys.clone())
     }
 
-    /// Bytes held by the key dictionaries and the published sets, for `/metrics`: keys, dictionary bytes, set bytes.
+    /// Bytes held by the key dictionaries and the sets in memory, for `/metrics`: keys, dictionary bytes, set bytes.
     pub fn memory(&self) -> (u64, usize, usize) {
         let hosted = self.0.hosted.read();
-        hosted
-            .values()
-            .fold((0, 0, 0), |(keys, dictionary, sets), hosted| {
-                let state = hosted.engine.published();
-                (
-                    keys + hosted.engine.dictionary().len(),
-                    dictionary + hosted.engine.dictionary().memory_bytes(),
-                    sets + state.memory_bytes(),
-                )
-            })
+        let (keys, dictionary) = hosted.values().fold((0, 0), |(keys, bytes), hosted| {
+            let dictionary = hosted.engine.dictionary();
+            (keys + dictionary.len(), bytes + dictionary.memory_bytes())
+        });
+        (keys, dictionary, self.shelf().resident_bytes as usize)
+    }
+
+    /// What the shelf of sets holds and has done, for `/metrics`.
+    pub fn shelf(&self) -> sets::Figures {
+        self.0.loader.shelf.figures()
     }
 
     /// People of all loaded workspaces, as published.
@@ -354,10 +369,10 @@ impl Store {
         if let Some(hosted) = self.0.hosted.read().get(&workspace) {
             return Ok(Arc::clone(hosted));
         }
-        let sealer = self.0.sealer.clone();
+        let loader = self.0.loader.clone();
         let hosted = self
             .plain_read(move |connection| {
-                load_one(connection, &sealer, workspace, &mut |_, _, _| {})
+                load_one(connection, &loader, workspace, &mut |_, _, _| {})
             })
             .await?;
         self.0.hosted.write().insert(workspace, Arc::clone(&hosted));
@@ -382,7 +397,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 
 fn load_all(
     connection: &mut Connection,
-    sealer: &Sealer,
+    loader: &Loader,
     progress: Progress<'_>,
 ) -> Result<HashMap<i64, Arc<Hosted>>, Error> {
     let mut hosted = HashMap::new();
@@ -397,7 +412,7 @@ fn load_all(
             connection.begin(crate::connection::Mode::Read)?;
             hosted.insert(
                 workspace.id,
-                load_one(connection, sealer, workspace.id, progress)?,
+                load_one(connection, loader, workspace.id, progress)?,
             );
             connection.commit()?;
         }
@@ -406,17 +421,19 @@ fn load_all(
 
 fn load_one(
     connection: &mut Connection,
-    sealer: &Sealer,
+    loader: &Loader,
     id: i64,
     progress: Progress<'_>,
 ) -> Result<Arc<Hosted>, Error> {
-    let (workspace, secret) = workspace::get(connection, sealer, id)?
+    let (workspace, secret) = workspace::get(connection, &loader.sealer, id)?
         .ok_or_else(|| Error::Internal(format!("there is no workspace {id}")))?;
-    let engine = Engine::new();
+    let engine = Engine::at_home(loader.home(id, &secret));
     load::load(connection, id, &engine, &mut |done, all| {
         progress(&workspace.slug, done, all)
     })?;
+    engine.sweep_files();
     let last = checkpoint::latest(connection, id)?;
+    let last = last.as_ref();
     Ok(Arc::new(Hosted {
         id,
         engine,
@@ -459,30 +476,29 @@ fn checkpoint_write(
     let (workspace, state) = (hosted.id, hosted.engine.published());
     let seq = state.seq;
     let since = reader.plain(|connection| checkpoint::latest(connection, workspace))?;
-    let since_seq = since.map_or(0, |checkpoint| checkpoint.seq);
+    let since_seq = since.as_ref().map_or(0, |checkpoint| checkpoint.seq);
     if since_seq >= seq {
         return Ok(());
     }
     let changed = reader
         .plain(|connection| checkpoint::changed_sets(connection, workspace, since_seq, seq))?;
-    let segment = reader
-        .plain(|connection| checkpoint::persons_segment(connection, workspace, since, seq))?;
+    let segment = reader.plain(|connection| {
+        checkpoint::persons_segment(connection, workspace, since.as_ref(), seq)
+    })?;
     for &(set, set_seq) in &changed {
         // A set that is no more is empty: without this row, the snapshot before would be believed.
-        let bytes = state.set(set)?.to_bytes();
+        let people = state.set(set)?;
+        let (of, bytes) = (Snapshot::new(set, set_seq, people.len()), people.to_bytes());
+        drop(people);
         on_committer(committer, move |connection| {
-            checkpoint::snapshot_insert(connection, workspace, set, set_seq, &bytes)
+            checkpoint::snapshot_insert(connection, workspace, &of, &bytes)
         })?;
+        state.note_snapshot(set, set_seq);
     }
     let position = state.next_position;
     on_committer(committer, move |connection| {
-        checkpoint::snapshot_insert(
-            connection,
-            workspace,
-            checkpoint::PERSONS_SET,
-            seq,
-            &segment,
-        )?;
+        let of = Snapshot::new(checkpoint::PERSONS_SET, seq, position);
+        checkpoint::snapshot_insert(connection, workspace, &of, &segment)?;
         checkpoint::finish(connection, workspace, &state)
     })?;
     hosted.checkpoint_seq.store(seq, Ordering::Relaxed);

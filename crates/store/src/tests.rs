@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::{
     account, account_group, activity, audience, change, checkpoint, client,
     connection::{Connection, Mode},
-    consent, conversation, credential, event,
+    consent, conversation, credential, event, fill,
     folder::DatabaseUrl,
     head, idempotency, identity, installation, integration, job, keys, ledger, manager, message,
-    migrations, outbox, participant, record, session, throttle,
+    migrations, outbox, participant, rebuild, record, session, throttle,
     value::{Param, Value},
     verify, verify_rows, webhook, workspace,
 };
@@ -20,11 +20,13 @@ const STATEMENTS: &[(&str, &[&str])] = &[
     ("audience", audience::STATEMENTS),
     ("change", change::STATEMENTS),
     ("checkpoint", checkpoint::STATEMENTS),
+    ("rebuild", rebuild::STATEMENTS),
     ("client", client::STATEMENTS),
     ("consent", consent::STATEMENTS),
     ("conversation", conversation::STATEMENTS),
     ("credential", credential::STATEMENTS),
     ("event", event::STATEMENTS),
+    ("fill", fill::STATEMENTS),
     ("head", head::STATEMENTS),
     ("idempotency", idempotency::STATEMENTS),
     ("identity", identity::STATEMENTS),
@@ -189,6 +191,7 @@ fn every_statement_of_a_noun_is_in_its_list() {
                     | "TREE"
                     | "WEBHOOKS"
                     | "CHANNELS"
+                    | "SUMS"
             )
         }) {
             let listed = list

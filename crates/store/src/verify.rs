@@ -13,6 +13,7 @@ use crate::{
     checkpoint,
     connection::{Connection, Mode},
     error::Error,
+    fill,
     folder::DatabaseUrl,
     head, keys,
     seal::Sealer,
@@ -35,6 +36,9 @@ pub struct VerifyReport {
     /// Members of all sets together.
     pub members: u64,
     pub snapshots: u64,
+    /// Sets that were filled for measurements: they are what the log's hash of their snapshot says, and nothing says who
+    /// put their members there.
+    pub filled: u64,
     /// Sealed identifiers that were opened; 0 where the master key is not at hand.
     pub identifiers: u64,
     /// What does not fit: at most 100 sentences.
@@ -133,6 +137,7 @@ fn verify_workspace(
             if let Err(error) = verify_change(connection, id, change, &mut chain, &mut working) {
                 return give_up(report, slug, change.seq, &error);
             }
+            report.filled += fill::filled_count(change);
             for set in snapshots.remove(&change.seq).unwrap_or_default() {
                 verify_snapshot(
                     connection,
@@ -218,7 +223,8 @@ fn verify_change(
             },
         )?;
     }
-    working.replay(change.seq, &new_keys, identity.as_ref(), &change.deltas()?)?;
+    let deltas = fill::deltas(connection, workspace, change)?;
+    working.replay(change.seq, &new_keys, identity.as_ref(), &deltas)?;
     Ok(())
 }
 
@@ -308,7 +314,7 @@ fn verify_checkpoint(
     let whole = checkpoint::persons_segment(connection, workspace, None, latest.seq)?;
     let expected = sets::decode_persons(&whole[8..], latest.next_position);
     let mut found = Vec::new();
-    let read = checkpoint::persons(connection, workspace, latest, |_, _, persons| {
+    let read = checkpoint::persons(connection, workspace, &latest, |_, _, persons| {
         found.extend_from_slice(persons);
         Ok(())
     });

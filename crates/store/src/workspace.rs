@@ -68,6 +68,11 @@ impl WorkspaceSecret {
         ))
     }
 
+    /// The key of the checksums of set files.
+    pub(crate) fn set_files(&self) -> [u8; 32] {
+        blake3::derive_key("throng 2026-11 set files", &self.0)
+    }
+
     pub(crate) fn keys(&self) -> sets::KeySecret {
         sets::KeySecret::new(blake3::derive_key(
             "throng 2026-11 identifier keys",

@@ -107,6 +107,7 @@ impl Server {
         let options = store::Options {
             url,
             read_connections: 1,
+            sets_memory_bytes: u64::MAX,
             now: START_MS,
             new_master: store::MasterKey::new([7; 32]),
             new_database_id: "test".into(),

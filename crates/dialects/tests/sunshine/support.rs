@@ -195,6 +195,7 @@ impl World {
         let options = store::Options {
             url,
             read_connections: 1,
+            sets_memory_bytes: u64::MAX,
             now: START_MS,
             new_master: MasterKey::new([7; 32]),
             new_database_id: "test".into(),

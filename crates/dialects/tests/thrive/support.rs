@@ -102,6 +102,7 @@ impl World {
         let options = store::Options {
             url: store::DatabaseUrl::parse(None, folder.path(), None).expect("is a path"),
             read_connections: 1,
+            sets_memory_bytes: u64::MAX,
             now: START_MS,
             new_master: store::MasterKey::new([7; 32]),
             new_database_id: "test".into(),

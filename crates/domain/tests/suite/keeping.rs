@@ -247,7 +247,7 @@ async fn verify_finds_what_was_altered_behind_the_servers_back() {
 }
 
 /// Runs a statement, looks, and puts the database back.
-fn altered(house: &House, statement: &str, look: impl Fn()) {
+pub fn altered(house: &House, statement: &str, look: impl Fn()) {
     match &house.url {
         DatabaseUrl::Sqlite { path, .. } => {
             let copy = path.with_extension("copy");

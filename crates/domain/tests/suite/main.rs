@@ -2,6 +2,7 @@
 
 mod accounts;
 mod channels;
+mod filled;
 mod identity;
 mod keeping;
 mod linking;

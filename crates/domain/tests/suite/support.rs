@@ -95,6 +95,7 @@ impl House {
         let options = store::Options {
             url: self.url.clone(),
             read_connections: 2,
+            sets_memory_bytes: u64::MAX,
             now: self.clock.now_ms(),
             new_master: MasterKey::new([7; 32]),
             new_database_id: "test".into(),

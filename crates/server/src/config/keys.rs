@@ -48,6 +48,11 @@ pub const KEYS: &[Key] = &[
         "a SQLite file may not grow beyond, as in 20GiB",
     ),
     key("read_connections", "2", "database connections for reads"),
+    key(
+        "sets.memory",
+        "auto",
+        "memory for sets; others are read from files as they are needed: a size as in 4GiB, or auto: a quarter of the machine's",
+    ),
     key("worker_threads", "2", "threads that serve connections"),
     key(
         "log.format",

@@ -43,6 +43,7 @@ pub struct Config {
     pub database_url: Option<String>,
     pub database_size_bytes_max: Option<u64>,
     pub read_connections: usize,
+    pub sets_memory_bytes: u64,
     pub worker_threads: usize,
     pub log_format: LogFormat,
     pub log_level: Level,
@@ -98,6 +99,7 @@ impl Config {
             read_connections: parsed(settings, "read_connections", |text| {
                 values::number(text, 1, 256)
             })?,
+            sets_memory_bytes: parsed(settings, "sets.memory", values::sets_memory)?,
             worker_threads: parsed(settings, "worker_threads", |text| {
                 values::number(text, 1, 256)
             })?,

@@ -75,6 +75,43 @@ pub(super) fn size(text: &str) -> Parsed<Option<u64>> {
         .ok_or_else(|| "it must be a size such as 500MB or 20GiB, or off".into())
 }
 
+/// The least that sets may have of the memory, since a few are in use at any time.
+const SETS_MEMORY_MIN: u64 = 1 << 20;
+/// What sets have where it is not known what the machine has, and at least.
+const SETS_MEMORY_DEFAULT: u64 = 64 << 20;
+
+/// A size; `auto` is a quarter of the memory that there is for this process.
+pub(super) fn sets_memory(text: &str) -> Parsed<u64> {
+    if text == "auto" {
+        return Ok((memory() / 4).max(SETS_MEMORY_DEFAULT));
+    }
+    size(text)
+        .ok()
+        .flatten()
+        .filter(|bytes| *bytes >= SETS_MEMORY_MIN)
+        .ok_or_else(|| "it must be a size of at least 1MiB such as 4GiB, or auto".into())
+}
+
+/// Bytes of memory of the machine, or of the control group that this process is confined to; 0 where neither is told.
+fn memory() -> u64 {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let machine = read("/proc/meminfo")
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .trim()
+                .strip_suffix("kB")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0u64)
+        .saturating_mul(1 << 10);
+    // Under version 1 of control groups, and where there is none, it is not there or says max.
+    let group = read("/sys/fs/cgroup/memory.max").trim().parse();
+    group.unwrap_or(machine).min(machine)
+}
+
 /// `250/min`; `off` is no limit.
 pub fn rate(text: &str) -> Parsed<Option<RateLimit>> {
     if text == "off" {

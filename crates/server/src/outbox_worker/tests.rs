@@ -44,6 +44,7 @@ pub(super) async fn house_with(outbound: Arc<dyn Outbound>) -> House {
             size_bytes_max: None,
         },
         read_connections: 1,
+        sets_memory_bytes: u64::MAX,
         now: START_MS,
         new_master: MasterKey::new([7; 32]),
         new_database_id: "test".into(),

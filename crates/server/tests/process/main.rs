@@ -8,6 +8,7 @@ mod channels;
 mod client;
 mod config;
 mod demo;
+mod dev;
 mod import;
 mod logs;
 mod serving;

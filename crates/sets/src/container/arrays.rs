@@ -12,7 +12,7 @@ const SKEW: usize = 16;
 const LONG: usize = 512;
 
 /// How many numbers both arrays hold.
-pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
+pub(crate) fn and_len(a: &[u16], b: &[u16]) -> usize {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short.len() * SKEW < long.len() {
         return short
@@ -35,7 +35,7 @@ pub(super) fn and_len(a: &[u16], b: &[u16]) -> usize {
 }
 
 /// The numbers that both arrays hold.
-pub(super) fn and(a: &[u16], b: &[u16]) -> Vec<u16> {
+pub(crate) fn and(a: &[u16], b: &[u16]) -> Vec<u16> {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short.len() * SKEW < long.len() {
         return short
@@ -53,7 +53,7 @@ pub(super) fn and(a: &[u16], b: &[u16]) -> Vec<u16> {
 }
 
 /// The numbers of `a` that `b` lacks.
-pub(super) fn and_not(a: &[u16], b: &[u16]) -> Vec<u16> {
+pub(crate) fn and_not(a: &[u16], b: &[u16]) -> Vec<u16> {
     if a.len() * SKEW < b.len() {
         return a
             .iter()
@@ -73,7 +73,7 @@ pub(super) fn and_not(a: &[u16], b: &[u16]) -> Vec<u16> {
 }
 
 /// The numbers that either array holds.
-pub(super) fn or(a: &[u16], b: &[u16]) -> Vec<u16> {
+pub(crate) fn or(a: &[u16], b: &[u16]) -> Vec<u16> {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let mut out = Vec::with_capacity(a.len() + b.len());
     if short.len() * SKEW < long.len() {
@@ -113,7 +113,7 @@ fn without_few(a: &[u16], b: &[u16]) -> Vec<u16> {
 }
 
 /// The numbers that `wanted` accepts. Without a branch a number, since which are wanted cannot be foreseen.
-pub(super) fn keep(array: &[u16], mut wanted: impl FnMut(u16) -> bool) -> Vec<u16> {
+pub(crate) fn keep(array: &[u16], mut wanted: impl FnMut(u16) -> bool) -> Vec<u16> {
     let mut out = vec![0; array.len()];
     let mut len = 0;
     for &low in array {

@@ -22,14 +22,14 @@ impl std::fmt::Debug for Bitmap {
 }
 
 impl Bitmap {
-    fn empty() -> Bitmap {
+    pub(crate) fn empty() -> Bitmap {
         Bitmap {
             words: Box::new([0; WORDS]),
             len: 0,
         }
     }
 
-    pub(super) fn from_lows(lows: impl Iterator<Item = u16>) -> Bitmap {
+    pub(crate) fn from_lows(lows: impl Iterator<Item = u16>) -> Bitmap {
         let mut words = Box::new([0u64; WORDS]);
         for low in lows {
             words[usize::from(low >> 6)] |= 1 << (low & 63);
@@ -37,7 +37,7 @@ impl Bitmap {
         Bitmap::from_words(words)
     }
 
-    pub(super) fn from_runs(runs: &[Run]) -> Bitmap {
+    pub(crate) fn from_runs(runs: &[Run]) -> Bitmap {
         let mut bitmap = Bitmap::empty();
         bitmap.insert_runs(runs);
         bitmap
@@ -57,11 +57,11 @@ impl Bitmap {
         self.len as usize
     }
 
-    pub(super) fn contains(&self, low: u16) -> bool {
+    pub(crate) fn contains(&self, low: u16) -> bool {
         words::has(&self.words, low)
     }
 
-    pub(super) fn insert_lows(&mut self, lows: &[u16]) {
+    pub(crate) fn insert_lows(&mut self, lows: &[u16]) {
         let mut added = 0;
         for &low in lows {
             let word = &mut self.words[usize::from(low >> 6)];
@@ -71,7 +71,7 @@ impl Bitmap {
         self.len += added;
     }
 
-    pub(super) fn remove_lows(&mut self, lows: &[u16]) {
+    pub(crate) fn remove_lows(&mut self, lows: &[u16]) {
         let mut removed = 0;
         for &low in lows {
             let word = &mut self.words[usize::from(low >> 6)];
@@ -81,56 +81,79 @@ impl Bitmap {
         self.len -= removed;
     }
 
-    pub(super) fn insert_runs(&mut self, runs: &[Run]) {
-        for run in runs {
-            for_each_word(*run, |index, mask| self.words[index] |= mask);
-        }
+    pub(crate) fn insert_runs(&mut self, runs: &[Run]) {
+        words::set_runs(&mut self.words, runs);
         self.len = words::count(&self.words);
     }
 
-    pub(super) fn remove_runs(&mut self, runs: &[Run]) {
+    pub(crate) fn remove_runs(&mut self, runs: &[Run]) {
         for run in runs {
             for_each_word(*run, |index, mask| self.words[index] &= !mask);
         }
         self.len = words::count(&self.words);
     }
 
-    pub(super) fn or_assign(&mut self, other: &Bitmap) {
+    pub(crate) fn or_assign(&mut self, other: &Bitmap) {
         self.len = words::or(&mut self.words, &other.words);
     }
 
-    pub(super) fn and_assign(&mut self, other: &Bitmap) {
+    pub(crate) fn and_assign(&mut self, other: &Bitmap) {
         self.len = words::and(&mut self.words, &other.words);
     }
 
-    pub(super) fn and_not_assign(&mut self, other: &Bitmap) {
+    pub(crate) fn and_not_assign(&mut self, other: &Bitmap) {
         self.len = words::and_not(&mut self.words, &other.words);
     }
 
-    pub(super) fn and_len(&self, other: &Bitmap) -> usize {
+    pub(crate) fn or_not_assign(&mut self, other: &Bitmap) {
+        self.len = words::or_not(&mut self.words, &other.words);
+    }
+
+    /// Becomes what both have.
+    pub(crate) fn and_of(&mut self, a: &Bitmap, b: &Bitmap) {
+        self.len = words::and_to(&mut self.words, &a.words, &b.words);
+    }
+
+    pub(crate) fn copy_from(&mut self, other: &Bitmap) {
+        self.words.copy_from_slice(&*other.words);
+        self.len = other.len;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.words.fill(0);
+        self.len = 0;
+    }
+
+    /// How many of strictly ascending numbers it has.
+    pub(crate) fn probe(&self, lows: &[u16]) -> usize {
+        words::probe(&self.words, lows)
+    }
+
+    /// The numbers it has, ascending.
+    pub(crate) fn to_lows(&self) -> Vec<u16> {
+        let mut lows = Vec::new();
+        words::extract(&self.words, self.len(), &mut lows);
+        lows
+    }
+
+    pub(crate) fn and_len(&self, other: &Bitmap) -> usize {
         words::and_len(&self.words, &other.words) as usize
     }
 
-    pub(super) fn and_len_3(&self, second: &Bitmap, third: &Bitmap) -> usize {
+    pub(crate) fn and_len_3(&self, second: &Bitmap, third: &Bitmap) -> usize {
         words::and_len_3(&self.words, &second.words, &third.words) as usize
     }
 
-    pub(super) fn and_len_runs(&self, runs: &[Run]) -> usize {
-        let mut total = 0;
-        for run in runs {
-            for_each_word(*run, |index, mask| {
-                total += (self.words[index] & mask).count_ones()
-            });
-        }
-        total as usize
+    pub(crate) fn and_len_runs(&self, runs: &[Run]) -> usize {
+        words::and_len_runs(&self.words, runs)
     }
 
-    pub(super) fn last(&self) -> Option<u16> {
+    pub(crate) fn last(&self) -> Option<u16> {
         let index = self.words.iter().rposition(|word| *word != 0)?;
         Some((index * 64 + 63 - self.words[index].leading_zeros() as usize) as u16)
     }
 
-    pub(super) fn count_runs(&self) -> usize {
+    pub(crate) fn count_runs(&self) -> usize {
         let mut carry = 0;
         let mut starts = 0;
         for word in self.words.iter() {
@@ -140,7 +163,7 @@ impl Bitmap {
         starts as usize
     }
 
-    pub(super) fn to_runs(&self) -> Runs {
+    pub(crate) fn to_runs(&self) -> Runs {
         let mut list = Vec::with_capacity(self.count_runs());
         let mut next = self.find(0, true);
         while let Some(first) = next {

@@ -4,11 +4,11 @@
 //! most [`ARRAY_MAX`] members, a `Bitmap` has more, `Runs` are ascending and neither overlap nor touch. An operation may
 //! return an empty `Array`; a [`Set`](crate::Set) keeps no empty container.
 
-mod arrays;
+pub(crate) mod arrays;
 mod bitmap;
 mod iter;
 mod ops;
-mod runs;
+pub(crate) mod runs;
 pub(crate) mod words;
 
 pub(crate) use bitmap::Bitmap;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{ARRAY_MAX, Bitmap, Container, Run, Runs, Shape, arrays, runs, words};
+use super::{ARRAY_MAX, Bitmap, Container, Run, Runs, Shape, arrays, runs};
 
 impl Container {
     /// The members of both.
@@ -64,7 +64,7 @@ impl Container {
         match (self, other) {
             (Container::Array(a), Container::Array(b)) => arrays::and_len(a, b),
             (Container::Array(a), Container::Bitmap(b))
-            | (Container::Bitmap(b), Container::Array(a)) => words::probe(b.words(), a),
+            | (Container::Bitmap(b), Container::Array(a)) => b.probe(a),
             (Container::Array(a), Container::Runs(b))
             | (Container::Runs(b), Container::Array(a)) => runs::count_array(a, b.list()),
             (Container::Bitmap(a), Container::Bitmap(b)) => a.and_len(b),

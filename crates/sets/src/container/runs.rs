@@ -30,7 +30,7 @@ impl Runs {
     }
 
     /// The runs of strictly ascending numbers; `expected` is how many runs to make room for.
-    pub(super) fn from_lows(lows: impl Iterator<Item = u16>, expected: usize) -> Runs {
+    pub(crate) fn from_lows(lows: impl Iterator<Item = u16>, expected: usize) -> Runs {
         let mut list: Vec<Run> = Vec::with_capacity(expected);
         for low in lows {
             match list.last_mut() {
@@ -52,18 +52,18 @@ impl Runs {
         self.len as usize
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.list.capacity() * size_of::<Run>()
     }
 
-    pub(super) fn contains(&self, low: u16) -> bool {
+    pub(crate) fn contains(&self, low: u16) -> bool {
         let index = self.list.partition_point(|run| run.last < low);
         self.list.get(index).is_some_and(|run| run.first <= low)
     }
 }
 
 /// The numbers in either list.
-pub(super) fn or(a: &[Run], b: &[Run]) -> Runs {
+pub(crate) fn or(a: &[Run], b: &[Run]) -> Runs {
     let mut list: Vec<Run> = Vec::with_capacity(a.len() + b.len());
     let (mut i, mut j) = (0, 0);
     while i < a.len() || j < b.len() {
@@ -100,7 +100,7 @@ fn for_each_and(a: &[Run], b: &[Run], mut visit: impl FnMut(Run)) {
 }
 
 /// The numbers in both lists.
-pub(super) fn and(a: &[Run], b: &[Run]) -> Runs {
+pub(crate) fn and(a: &[Run], b: &[Run]) -> Runs {
     let mut list = Vec::new();
     for_each_and(a, b, |run| list.push(run));
     list.shrink_to_fit();
@@ -108,14 +108,14 @@ pub(super) fn and(a: &[Run], b: &[Run]) -> Runs {
 }
 
 /// How many numbers both lists hold.
-pub(super) fn and_len(a: &[Run], b: &[Run]) -> usize {
+pub(crate) fn and_len(a: &[Run], b: &[Run]) -> usize {
     let mut count = 0;
     for_each_and(a, b, |run| count += run.len());
     count
 }
 
 /// The numbers in `a` and not in `b`.
-pub(super) fn and_not(a: &[Run], b: &[Run]) -> Runs {
+pub(crate) fn and_not(a: &[Run], b: &[Run]) -> Runs {
     let mut list = Vec::new();
     let mut j = 0;
     for run in a {
@@ -148,7 +148,7 @@ pub(super) fn and_not(a: &[Run], b: &[Run]) -> Runs {
 }
 
 /// The numbers of an ascending array that lie in the runs (`keep`) or outside them (not `keep`).
-pub(super) fn filter_array(array: &[u16], runs: &[Run], keep: bool) -> Vec<u16> {
+pub(crate) fn filter_array(array: &[u16], runs: &[Run], keep: bool) -> Vec<u16> {
     let mut j = 0;
     let inside = |low: u16| {
         while j < runs.len() && runs[j].last < low {
@@ -165,7 +165,7 @@ pub(super) fn filter_array(array: &[u16], runs: &[Run], keep: bool) -> Vec<u16> 
 }
 
 /// How many numbers of an ascending array lie in the runs.
-pub(super) fn count_array(array: &[u16], runs: &[Run]) -> usize {
+pub(crate) fn count_array(array: &[u16], runs: &[Run]) -> usize {
     let mut from = 0;
     let mut count = 0;
     for run in runs {

@@ -39,11 +39,6 @@ pub(crate) fn and_to(to: &mut Words, a: &Words, b: &Words) -> u32 {
     machine::run(Write(to, a, b, |a: u64, b: u64| a & b))
 }
 
-/// Writes what `a` has and `b` lacks.
-pub(crate) fn and_not_to(to: &mut Words, a: &Words, b: &Words) -> u32 {
-    machine::run(Write(to, a, b, |a: u64, b: u64| a & !b))
-}
-
 /// Keeps what `other` has too.
 pub(crate) fn and(words: &mut Words, other: &Words) -> u32 {
     machine::run(Change(words, other, |a: u64, b: u64| a & b))
@@ -79,9 +74,16 @@ pub(crate) fn set(words: &mut Words, lows: &[u16]) {
     machine::run(Mark(words, lows, |word: u64, bit: u64| word | bit));
 }
 
-/// Clears the bits of numbers.
-pub(crate) fn clear(words: &mut Words, lows: &[u16]) {
-    machine::run(Mark(words, lows, |word: u64, bit: u64| word & !bit));
+/// Sets the bits of runs.
+pub(crate) fn set_runs(words: &mut Words, runs: &[Run]) {
+    for run in runs {
+        for_each_word(*run, |index, mask| words[index] |= mask);
+    }
+}
+
+/// How many bits lie in the runs.
+pub(crate) fn and_len_runs(words: &Words, runs: &[Run]) -> usize {
+    machine::run(CountRuns(words, runs))
 }
 
 /// Whether the number's bit is set.
@@ -217,6 +219,32 @@ impl Kernel for Probe<'_> {
         }
         let rest: usize = rest.iter().map(|low| usize::from(has(words, *low))).sum();
         counts.iter().sum::<usize>() + rest
+    }
+}
+
+struct CountRuns<'a>(&'a Words, &'a [Run]);
+
+impl Kernel for CountRuns<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let CountRuns(words, runs) = self;
+        let mut total = 0;
+        for run in runs {
+            let (first, last) = (usize::from(run.first), usize::from(run.last));
+            let head = u64::MAX << (first % 64);
+            let tail = u64::MAX >> (63 - last % 64);
+            if first / 64 == last / 64 {
+                total += (words[first / 64] & head & tail).count_ones();
+                continue;
+            }
+            total += (words[first / 64] & head).count_ones();
+            let inner = &words[first / 64 + 1..last / 64];
+            total += inner.iter().map(|word| word.count_ones()).sum::<u32>();
+            total += (words[last / 64] & tail).count_ones();
+        }
+        total as usize
     }
 }
 

@@ -1,9 +1,100 @@
 //! What the tests of this crate share: repeatable numbers, and sets of every shape.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use throng_sets::{Key, Person, Set};
+use throng_sets::{Home, Key, Owner, Person, Rebuild, Set, SetDelta, SetId, SetOp, Shelf};
+
+/// A log in memory, from which sets are rebuilt as they are from the database.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<LogInner>);
+
+#[derive(Debug, Default)]
+struct LogInner {
+    rows: Mutex<Vec<(u64, SetDelta)>>,
+    rebuilt: AtomicU64,
+    /// While it is not 0, it answers nothing.
+    down: AtomicU64,
+}
+
+impl Log {
+    pub fn append(&self, seq: u64, sets: &[SetDelta]) {
+        let mut rows = self.0.rows.lock().expect("nobody panicked");
+        rows.extend(sets.iter().map(|set| (seq, set.clone())));
+    }
+
+    /// How often a set was rebuilt.
+    pub fn rebuilt(&self) -> u64 {
+        self.0.rebuilt.load(Ordering::Relaxed)
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.0.down.store(down.into(), Ordering::Relaxed);
+    }
+
+    pub fn home(&self, shelf: &Arc<Shelf>, folder: &Path) -> Home {
+        let owner = Owner {
+            mark: [1; 32],
+            key: [2; 32],
+        };
+        let folder = Some(folder.to_owned());
+        Home::new(Arc::clone(shelf), folder, owner, Box::new(self.clone()))
+    }
+}
+
+impl Rebuild for Log {
+    fn change_hash(&self, seq: u64) -> Result<[u8; 32], String> {
+        let mut hash = [3; 32];
+        hash[..8].copy_from_slice(&seq.to_le_bytes());
+        Ok(hash)
+    }
+
+    fn rebuild(&self, set: SetId, version: u64) -> Result<Set, String> {
+        if self.0.down.load(Ordering::Relaxed) != 0 {
+            return Err("the log is down".into());
+        }
+        self.0.rebuilt.fetch_add(1, Ordering::Relaxed);
+        let mut members = Set::new();
+        let rows = self.0.rows.lock().expect("nobody panicked");
+        for (_, delta) in rows
+            .iter()
+            .filter(|(seq, delta)| delta.set == set && *seq <= version)
+        {
+            if delta.op == SetOp::Drop {
+                members = Set::new();
+            }
+            members.remove_all(&delta.removed);
+            members.insert_all(&delta.added);
+        }
+        // Not shared with the log, or it would be held by it.
+        Ok(Set::from_bytes(&members.to_bytes()).expect("was just written"))
+    }
+}
+
+/// Deletes a file, cuts the next short, flips a bit of the next, leaves the next as it is, and so on.
+pub fn damage_files(folder: &Path, seed: u64) {
+    let mut numbers = Numbers(seed);
+    let files = std::fs::read_dir(folder).expect("lists");
+    for file in files.map(|file| file.expect("lists").path()) {
+        let mut bytes = std::fs::read(&file).expect("reads");
+        let at = numbers.next() as usize % bytes.len();
+        match numbers.next() % 4 {
+            0 => std::fs::remove_file(&file).expect("is removed"),
+            1 => {
+                bytes.truncate(at);
+                std::fs::write(&file, &bytes).expect("is written");
+            }
+            2 => {
+                bytes[at] ^= 1 << (numbers.next() % 8);
+                std::fs::write(&file, &bytes).expect("is written");
+            }
+            _ => {}
+        }
+    }
+}
 
 /// A stream of numbers that is the same each time (splitmix64).
 pub struct Numbers(pub u64);

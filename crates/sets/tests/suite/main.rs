@@ -3,6 +3,8 @@
 mod codecs;
 mod common;
 mod dictionary;
+mod questions;
 mod set;
+mod shelf;
 mod working;
 mod working_model;

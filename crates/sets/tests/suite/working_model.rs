@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 use throng_sets::{
-    Delta, Engine, IdentityDelta, Key, Person, Set, SetDelta, SetId, SetOp, State, Working,
+    Delta, Engine, IdentityDelta, Key, Person, Set, SetDelta, SetId, SetOp, Shelf, State, Working,
 };
 
-use crate::common::{config, key, persons};
+use crate::common::{Log, config, damage_files, key, persons};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -262,7 +262,7 @@ fn row(seq: u64, keys: &[Key], delta: &Delta) -> Row {
 }
 
 /// Runs a group and answers its rows and the model after it, which is the one before it unless it was published.
-fn run_group(engine: &Engine, group: &Commands, before: &Model) -> (Vec<Row>, Model) {
+fn run_group(engine: &Engine, log: &Log, group: &Commands, before: &Model) -> (Vec<Row>, Model) {
     let mut working = engine.begin();
     let mut model = before.clone();
     let mut rows = Vec::new();
@@ -305,6 +305,10 @@ fn run_group(engine: &Engine, group: &Commands, before: &Model) -> (Vec<Row>, Mo
     if !group.publish {
         return (Vec::new(), before.clone());
     }
+    // As the database: what is published is in the log.
+    for row in &rows {
+        log.append(row.seq, &row.sets);
+    }
     engine.publish(working.finish());
     (rows, model)
 }
@@ -328,14 +332,19 @@ proptest! {
     #![proptest_config(config(80))]
 
     #[test]
-    fn groups_are_what_the_model_says_and_replay_to_the_same(groups in groups(), at_once in 1..4usize) {
-        let engine = Engine::new();
+    fn groups_are_what_the_model_says_and_replay_to_the_same(groups in groups(), at_once in 1..4usize, seed in any::<u64>()) {
+        // Both put everything away as soon as nobody holds it, and their files are damaged all the time.
+        let folder = tempfile::tempdir().expect("a folder");
+        let (shelf, log) = (Shelf::at_once(0), Log::default());
+        let engine = Engine::at_home(log.home(&shelf, folder.path()));
         let replica = Engine::new();
         let mut model = Model::default();
         for group in &groups {
             let reader = engine.published();
             let before = model.clone();
-            let (rows, after) = run_group(&engine, group, &model);
+            let (rows, after) = run_group(&engine, &log, group, &model);
+            before.check(&reader);
+            damage_files(folder.path(), seed);
             before.check(&reader);
             model = after;
             model.check(&engine.published());
@@ -352,6 +361,9 @@ proptest! {
             prop_assert_eq!(ours.seq, theirs.seq);
             prop_assert_eq!(ours.next_position, theirs.next_position);
             prop_assert!(ours.sets().eq(theirs.sets()));
+            for (id, _) in ours.sets() {
+                prop_assert!(ours.set(id).expect("reads") == theirs.set(id).expect("reads"));
+            }
             // A person without keys is in no row, and people may be in a set who were never created.
             prop_assert_eq!(replica.dictionary().len(), model.keys.len() as u64);
         }
