@@ -48,7 +48,7 @@ pub use dictionary::Dictionary;
 pub use dictionary_cache::{CacheError, CacheKey, CacheStamp};
 pub use engine::{Engine, Group, Loaded, Snapshot, State};
 pub use evaluation::{
-    Count, Divisible, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP,
+    Count, Divide, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP,
 };
 pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
 pub use identity::{

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::operand::{Feeds, Stop};
-use super::{Divisible, Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::words::{self, WORDS, Words};
 use crate::container::{Container, Run, arrays};
@@ -304,7 +304,7 @@ impl Question for Overlaps {
                 None => match self.feeds.next(&mut fuel)? {
                     Stop::Tired => return Ok(None),
                     Stop::End => return Ok(Some(self.answer())),
-                    Stop::At(_) if self.feeds.count() == 2 => self.pair(&mut fuel),
+                    Stop::At(_) if self.rows > 0 && self.feeds.count() == 2 => self.pair(&mut fuel),
                     Stop::At(_) => self.chunk = self.begin(&mut fuel),
                 },
             }
@@ -315,7 +315,7 @@ impl Question for Overlaps {
     }
 }
 
-impl Divisible for Overlaps {
+impl Divide for Overlaps {
     fn divide(self, parts: usize) -> Vec<Overlaps> {
         let parts = self.feeds.parts(parts).into_iter();
         let mut divided: Vec<Overlaps> = parts
@@ -372,9 +372,9 @@ impl<'a> Shape<'a> {
     fn prefetch(self) {
         match self {
             Shape::Full => {}
-            Shape::Words(words) => machine::prefetch_slice(words),
-            Shape::Lows(list) => machine::prefetch_slice(list),
-            Shape::Runs(list) => machine::prefetch_slice(list),
+            Shape::Words(words) => machine::prefetch(words),
+            Shape::Lows(list) => machine::prefetch(list),
+            Shape::Runs(list) => machine::prefetch(list),
         }
     }
 }
