@@ -91,15 +91,6 @@ pub(crate) enum Normal {
 }
 
 impl Normal {
-    pub(crate) fn value(&self) -> &[u8] {
-        match self {
-            Normal::Address { sha256, .. } => sha256,
-            Normal::Md5 { md5_sha256, .. } => md5_sha256,
-            Normal::Hash(hash) => hash,
-            Normal::Text(text) => text.as_bytes(),
-        }
-    }
-
     /// What is kept of the identifier as it came in, with a form byte before it: of a hash the bytes, half as long as its digits.
     pub(crate) fn received<'a>(&'a self, as_received: &'a str) -> (u8, &'a [u8]) {
         match self {
