@@ -53,7 +53,7 @@ fn not_empty(batch: &Batch) -> Result<()> {
 }
 
 /// Refuses more identifiers than one request may carry.
-pub(crate) fn not_too_many(identifiers: usize) -> Result<()> {
+pub fn not_too_many(identifiers: usize) -> Result<()> {
     if identifiers <= limits::IDENTIFIERS_MAX {
         return Ok(());
     }
