@@ -9,12 +9,12 @@ use sets::{Person, Unreadable};
 use store::AudienceKind;
 
 use crate::{
+    batch::Question,
     caller::{Caller, Portfolio, Scope},
     catalogue::{Node, Snapshot},
     error::Result,
     evaluator::unreadable,
     formula::{Placement, too_many},
-    identifier::Question,
     limits,
     rule::Rule,
     service::Domain,

@@ -6,12 +6,12 @@
 use sets::{Person, Unreadable};
 
 use crate::{
+    batch::Question,
     caller::Caller,
     catalogue::{Node, Snapshot},
     derived::People,
     error::{Error, Result},
     evaluator::unreadable,
-    identifier::Question,
     limits,
     membership::Whose,
     service::Domain,
