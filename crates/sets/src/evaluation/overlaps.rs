@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divisible, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::words::{self, WORDS, Words};
 use crate::container::{Container, Run, arrays};
@@ -313,7 +313,9 @@ impl Question for Overlaps {
             }
         }
     }
+}
 
+impl Divisible for Overlaps {
     fn divide(self, parts: usize) -> Vec<Overlaps> {
         let parts = self.feeds.parts(parts).into_iter();
         let mut divided: Vec<Overlaps> = parts
