@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::ArcSwap;
+use crate::sync::{ArcSwap, Mutex};
 use imbl::OrdMap;
 
+use crate::group_keys::GroupKeys;
+use crate::key_batch::RecentKeys;
+use crate::key_order::Fingerprints;
 use crate::shelf::Home;
 use crate::stored::{Shelved, Stored};
 use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};
@@ -200,6 +203,8 @@ pub struct Engine {
     dictionary: Dictionary,
     published: ArcSwap<State>,
     home: Option<Arc<Home>>,
+    /// What the last groups added to the dictionary.
+    recent: Mutex<Arc<RecentKeys>>,
     loaded: Loaded,
 }
 
@@ -328,9 +333,11 @@ impl Engine {
 
     /// Begins a group of commands on top of the published state. Only the committer calls it, for one group at a time.
     pub fn begin(&self) -> Working<'_> {
+        let recent = Arc::clone(&self.recent.lock());
         let published = self.published();
         Working::new(
             &self.dictionary,
+            recent,
             self.loaded,
             &published,
             self.home.as_ref(),
@@ -339,10 +346,20 @@ impl Engine {
 
     /// Publishes a group that has become durable: its keys first, then its sets all at once.
     pub fn publish(&self, group: Group) {
-        self.dictionary.insert_all(&group.keys, &group.persons);
-        let before = self.published.swap(Arc::new(group.state));
+        let Group {
+            keys,
+            state,
+            changed,
+        } = group;
+        let order = keys.order();
+        self.dictionary
+            .insert_all_in(keys.keys(), keys.persons(), &order);
+        let first = state.next_position - keys.len() as u64;
+        let prints = Fingerprints::new(keys.keys(), &order);
+        Arc::make_mut(&mut self.recent.lock()).push(first, prints);
+        let before = self.published.swap(Arc::new(state));
         let published = self.published.load();
-        for id in &group.changed {
+        for id in &changed {
             if let Some(Stored::Shelved(shelved)) = before.sets.get(id)
                 && published.version(*id) != shelved.version()
             {
@@ -355,8 +372,7 @@ impl Engine {
 /// A finished group of commands: what publishing it takes. Dropping it forgets the group.
 #[derive(Debug)]
 pub struct Group {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) persons: Vec<Person>,
+    pub(crate) keys: GroupKeys,
     pub(crate) state: State,
     /// The sets that are perhaps not what they were.
     pub(crate) changed: BTreeSet<SetId>,

@@ -17,9 +17,13 @@ mod engine;
 mod entries;
 mod evaluation;
 mod expression;
+mod group_keys;
 mod identity;
 mod key;
+mod key_batch;
 mod key_hash;
+mod key_lanes;
+mod key_order;
 #[expect(
     unsafe_code,
     reason = "the one file whose code the compiler cannot check whole"
@@ -49,6 +53,7 @@ pub use identity::{
     IDENTITY_PERSONS_MAX, IdentityDelta, PersonColumn, decode_persons, encode_persons,
 };
 pub use key::{Key, KeySecret};
+pub use key_batch::{Holders, KeyBatch};
 pub use set::Set;
 pub use set_file::Owner;
 pub use set_iter::SetIter;

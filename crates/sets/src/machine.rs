@@ -131,6 +131,44 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
+/// Whether kernels over 32-bit lanes are run in vectors of 256 bits at least.
+pub(crate) fn has_wide_vectors() -> bool {
+    Level::best() > Level::Plain
+}
+
+/// Asks for the memory behind a reference, which will be needed soon. Changes nothing but time.
+#[inline(always)]
+pub(crate) fn prefetch<T>(soon: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and it reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = soon;
+}
+
+/// Has the beginning of a slice brought into the cache while other work goes on; the processor brings the rest by itself.
+#[inline]
+pub(crate) fn prefetch_slice<T>(slice: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        let bytes = size_of_val(slice).min(PREFETCH_BYTES);
+        let start = slice.as_ptr().cast::<i8>();
+        for line in (0..bytes).step_by(64) {
+            // SAFETY: a hint, which reads nothing; and the address lies within the slice.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(start.add(line)) };
+        }
+    }
+    let _ = slice;
+}
+
+/// How much of a slice is asked for.
+#[cfg(target_arch = "x86_64")]
+const PREFETCH_BYTES: usize = 8_192;
+
 /// How many of strictly ascending numbers have their bits set; quick where they lie close together, 32 within a thousand or
 /// so. None where the processor has no instructions for it: the plain way is somebody else's.
 pub(crate) fn probe_dense(words: &[u64; 1024], lows: &[u16]) -> Option<usize> {
