@@ -46,12 +46,12 @@ const TABLES: [(&str, &[&str]); 6] = [
     ("head", &["seq", "next_position", "hash"]),
 ];
 
-fn key(number: u64) -> Key {
+pub(crate) fn key(number: u64) -> Key {
     let bits = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     Key::from_bytes(bits.to_le_bytes())
 }
 
-fn open(folder: &Path, url: &DatabaseUrl) -> Result<Store, Error> {
+pub(crate) fn open(folder: &Path, url: &DatabaseUrl) -> Result<Store, Error> {
     let options = Options {
         url: url.clone(),
         read_connections: 1,
@@ -67,14 +67,14 @@ fn open(folder: &Path, url: &DatabaseUrl) -> Result<Store, Error> {
     )
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime")
         .block_on(future)
 }
 
-fn command(
+pub(crate) fn command(
     store: &Store,
     number: u64,
     run: impl Fn(&mut Tx<'_, '_>) -> Result<(), Error> + Send + 'static,
