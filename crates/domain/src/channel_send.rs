@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{ClientRow, IntegrationRow, OutboxClaim, OutboxEnd, Sealer, Sql, Tx, Verdict};
 
 use crate::{
+    batch::Batch,
     caller::{Caller, Context},
     channel::{ChannelError, Content, Persona},
     client::{self, ClientReason, ClientStatus, Confirmation},
@@ -16,7 +17,6 @@ use crate::{
     conversation,
     error::{Error, Result},
     event::{self, EventKind, PersonEvent},
-    identifier::Batch,
     integration::{self, IntegrationKind},
     message::{self, Message},
     outbox::{self, OutboxKind, Retry, kept_error, seal_context},

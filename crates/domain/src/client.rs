@@ -8,6 +8,7 @@ use sets::Person;
 use store::{ClientRow, RecordRow, Sealer, Sql, Tx, Verdict};
 
 use crate::{
+    batch::Batch,
     caller::{Caller, Context, Scope},
     channel::{Channel, Content, Persona},
     channel_send::{self, Ask, Parcel},
@@ -15,7 +16,7 @@ use crate::{
     cursor::{CursorPage, CursorQuery},
     error::{Error, Field, Result},
     event::EventKind,
-    identifier::{Batch, Kind},
+    identifier::Kind,
     integration::IntegrationKind,
     limits, message,
     record::{self, RecordRef},

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{ClientRow, RecordRow, Sealer, Sql, Tx, Verdict};
 
 use crate::{
+    batch::Batch,
     caller::{Caller, Context},
     channel::{Channel, ChannelError},
     channel_send::LATE,
@@ -14,7 +15,6 @@ use crate::{
     conversation,
     error::{Error, Result},
     event::{self, EventKind, PersonEvent},
-    identifier::Batch,
     limits,
     outbox::OutboxKind,
     record::{self, attach, one},
@@ -56,7 +56,7 @@ impl Detail {
 
 /// What an address is found by: the first of its keys.
 pub(crate) fn address_key(batch: &Batch) -> Vec<u8> {
-    let first = batch.keys.first().map(|key| key.as_bytes().to_vec());
+    let first = batch.keys().first().map(|key| key.as_bytes().to_vec());
     first.unwrap_or_default()
 }
 

@@ -105,7 +105,7 @@ fn keep_received(people: &mut FillPeople, form: FillForm, address: &[u8], sha256
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identifier::BatchBuilder;
+    use crate::batch::BatchBuilder;
 
     #[test]
     fn filled_keys_are_those_of_the_identifiers() {
@@ -113,7 +113,7 @@ mod tests {
         for form in [FillForm::Hashed, FillForm::Plain] {
             let (first, last) = (999_999_998, 1_000_000_001);
             let people = fill_people(&secret, form, first, last, true);
-            let mut builder = BatchBuilder::new(secret.clone(), 4);
+            let mut builder = BatchBuilder::with_secret(secret.clone(), 4);
             for person in first..=last {
                 let address = format!("person-{person}@example.com");
                 let value = match form {
@@ -123,12 +123,12 @@ mod tests {
                 builder.push(Kind::Email, "", &value);
             }
             let batch = builder.finish();
-            assert_eq!(people.keys, batch.keys);
+            assert_eq!(people.keys, batch.keys());
             assert_eq!(people.keys.len(), people.persons.len());
             let mut start = 0;
             for (index, end) in people.received_ends.iter().enumerate() {
                 let received = &people.received[start..*end as usize];
-                assert_eq!(received, batch.received(index));
+                assert_eq!(received, batch.received.get(index));
                 start = *end as usize;
             }
         }

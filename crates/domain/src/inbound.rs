@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use store::{ClientRow, OutboxState, Sealer, Sql, Tx, Verdict};
 
 use crate::{
+    batch::Batch,
     caller::{Caller, Context, Scope},
     channel::{Channel, ChannelError, Content, Persona},
     channel_send::{Parcel, tell_message},
     client::{Client, ClientReason, ClientStatus, Confirmation, of_row},
     client_link::{Detail, activate, address_key, block, heard_from, record_of, remove, unblock},
     error::{Error, Result},
-    identifier::Batch,
     integration::{self, IntegrationKind},
     limits, message,
     outbox::OutboxKind,

@@ -6,10 +6,11 @@ use store::{Audience, AudienceKind, Sql, Tx, Verdict};
 
 use crate::{
     audience::{AUDIENCE, find},
+    batch::{Batch, BatchBuilder, QuestionBuilder},
     caller::{Caller, Context},
     error::{Error, Field, Result},
     event::{Happening, announce},
-    identifier::{Batch, BatchBuilder, Kind, Question, QuestionBuilder},
+    identifier::Kind,
     limits,
     service::Domain,
     tree::{self, Act, AudienceRef},
@@ -71,7 +72,7 @@ impl Domain {
     pub async fn batch(&self, caller: &Caller, identifiers: usize) -> Result<BatchBuilder> {
         not_too_many(identifiers)?;
         Ok(BatchBuilder::new(
-            self.store().keys(caller.workspace).await?,
+            self.store().lookup(caller.workspace).await?,
             identifiers,
         ))
     }
@@ -194,40 +195,6 @@ impl Domain {
         })
         .await
     }
-
-    /// For each person of the question, whether they are in the structure or audience. Nobody is made.
-    pub async fn member_contains(
-        &self,
-        caller: &Caller,
-        audience: impl Into<Whose>,
-        question: Question,
-    ) -> Result<Vec<bool>> {
-        let whose = audience.into();
-        let asker = self.acting(caller, Act::Ask).await?;
-        let domain = self.clone();
-        // The keys first: whoever is made after the look-up is in no set that is older than it.
-        let (found, _) = self
-            .store()
-            .persons(caller.workspace, &question.keys)
-            .await?;
-        let set = self
-            .store()
-            .read(caller.workspace, move |read| {
-                let audience = whose.reach(read, &asker, Act::Ask)?;
-                domain.people_of(read, &audience)
-            })
-            .await?;
-        let mut start = 0;
-        let people = question.ends.iter().map(|&end| {
-            let held = found[start..end]
-                .iter()
-                .flatten()
-                .any(|person| set.contains(*person));
-            start = end;
-            held
-        });
-        Ok(people.collect())
-    }
 }
 
 /// Whose members.
@@ -252,7 +219,12 @@ impl From<AudienceRef> for Whose {
 }
 
 impl Whose {
-    fn reach(&self, sql: &mut dyn Sql, caller: &Caller, act: Act) -> Result<Audience> {
+    /// Whether it names something of this kind.
+    pub(crate) fn means(&self, kind: AudienceKind) -> bool {
+        matches!(self, Whose::Any(_)) || kind != AudienceKind::Structure
+    }
+
+    pub(crate) fn reach(&self, sql: &mut dyn Sql, caller: &Caller, act: Act) -> Result<Audience> {
         match self {
             Whose::Audience(id) => find(sql, caller, *id, act, AUDIENCE),
             Whose::Any(reference) => tree::reach(sql, caller, reference, act, AUDIENCE),
@@ -363,23 +335,17 @@ pub(crate) fn replace(tx: &mut Tx<'_, '_>, audience: &Audience, people: Set) -> 
 /// The owner is the one who holds the first key that is held: e-mail before external id before phone, then the others. Keys that nobody holds become the owner's; keys
 /// that somebody else holds stay where they are, and the clash is noted.
 pub(crate) fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set, u64)> {
-    let mut found = Vec::new();
-    tx.persons(&batch.keys, &mut found);
+    let mut holders = tx.holders(&batch.keys);
     let mut people: Vec<Person> = Vec::with_capacity(batch.people.len());
     let mut gained: Vec<(Kind, Person)> = Vec::new();
     let (mut conflicts, mut start) = (0u64, 0usize);
-    for person in &batch.people {
-        let range = start..person.end as usize;
+    for &end in &batch.people {
+        let range = start..end as usize;
         start = range.end;
-        if person.overlaps {
-            for at in range.clone() {
-                found[at] = found[at].or_else(|| tx.person(&batch.keys[at]));
-            }
-        }
-        let held = range.clone().filter(|at| found[*at].is_some());
+        let held = range.clone().filter(|at| holders.get(*at).is_some());
         let owner = match held
             .min_by_key(|at| batch.kinds[*at])
-            .and_then(|at| found[at])
+            .and_then(|at| holders.get(at))
         {
             Some(owner) => owner,
             None => tx.new_person().map_err(|_| full())?,
@@ -387,7 +353,7 @@ pub(crate) fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set
         people.push(owner);
         let mut clash = None;
         for at in range {
-            match found[at] {
+            match holders.get(at) {
                 Some(holder) if holder != owner && clash != Some(holder) => {
                     clash = Some(holder);
                     conflicts += 1;
@@ -398,13 +364,13 @@ pub(crate) fn resolve_or_make(tx: &mut Tx<'_, '_>, batch: &Batch) -> Result<(Set
                 }
                 Some(_) => {}
                 None => {
-                    if tx.attach(batch.keys[at], owner, &[batch.received(at)]) {
-                        gained.push((batch.kinds[at], owner));
-                    }
+                    holders.give(at, owner);
+                    gained.push((batch.kinds[at], owner));
                 }
             }
         }
     }
+    tx.attach_given(&holders, &batch.received);
     for kind in Kind::ALL {
         let people: Vec<Person> = gained
             .iter()
@@ -427,8 +393,7 @@ fn full() -> Error {
 }
 
 /// Everybody who holds a key of the batch.
-fn holders(tx: &mut Tx<'_, '_>, batch: &Batch) -> Set {
-    let mut found = Vec::new();
-    tx.persons(&batch.keys, &mut found);
-    Set::from_unsorted(found.into_iter().flatten().collect())
+fn holders(tx: &Tx<'_, '_>, batch: &Batch) -> Set {
+    let holders = tx.holders(&batch.keys);
+    Set::from_unsorted(holders.persons().iter().flatten().copied().collect())
 }

@@ -13,6 +13,7 @@ use store::{RecordFilter, RecordRow, Sealer, Sql, Tx, Verdict, View};
 
 use crate::{
     audience::taken,
+    batch::Batch,
     caller::{Caller, Context, Scope},
     client_link,
     clock::rfc3339,
@@ -20,7 +21,7 @@ use crate::{
     error::{Error, Result},
     event::{self, EventKind, PersonEvent},
     id::IdKind,
-    identifier::{Batch, Kind, RECORDS_SET},
+    identifier::{Kind, RECORDS_SET},
     limits,
     membership::resolve_or_make,
     record_fields::{changed, checked, email_key, empty_row, valid_source},
@@ -589,7 +590,7 @@ pub(crate) fn insert(
 
 /// Gives a person the keys that nobody holds; of the others the clash is noted.
 pub(crate) fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Result<()> {
-    for (at, key) in batch.keys.iter().enumerate() {
+    for (at, key) in batch.keys().iter().enumerate() {
         let kind = batch.kinds[at];
         match tx.person(key) {
             Some(holder) if holder == person => {}
@@ -598,7 +599,7 @@ pub(crate) fn attach(tx: &mut Tx<'_, '_>, person: Person, batch: &Batch) -> Resu
                 store::conflict_note(tx, person, holder, kind.as_str(), now)?;
             }
             None => {
-                if tx.attach(*key, person, &[batch.received(at)]) {
+                if tx.attach(*key, person, &[batch.received.get(at)]) {
                     tx.set_add(kind.set(), &one(person))?;
                 }
             }

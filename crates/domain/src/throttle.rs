@@ -99,7 +99,8 @@ impl Domain {
         what: &str,
         name: &str,
     ) -> Result<ThrottleKey> {
-        let secret = self.store().keys(workspace).await?;
+        let lookup = self.store().lookup(workspace).await?;
+        let secret = lookup.secret();
         let key = secret.key(KIND, what.as_bytes(), name.as_bytes());
         Ok(ThrottleKey(*key.as_bytes()))
     }

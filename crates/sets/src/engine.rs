@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sync::ArcSwap;
+use crate::sync::{ArcSwap, Mutex};
 use imbl::OrdMap;
 
+use crate::group_keys::GroupKeys;
+use crate::key_batch::RecentKeys;
+use crate::key_order::Fingerprints;
 use crate::shelf::Home;
 use crate::stored::{Shelved, Stored};
 use crate::{Dictionary, Key, Operand, Person, Set, SetId, Unreadable, Working};
@@ -200,6 +203,18 @@ pub struct Engine {
     dictionary: Dictionary,
     published: ArcSwap<State>,
     home: Option<Arc<Home>>,
+    /// What the last groups added to the dictionary.
+    recent: Mutex<Arc<RecentKeys>>,
+    loaded: Loaded,
+}
+
+/// Of which positions a dictionary had the keys when the engine got it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Of all before this one ...
+    pub complete: u64,
+    /// ... and of some before this one.
+    pub until: u64,
 }
 
 impl Engine {
@@ -214,6 +229,21 @@ impl Engine {
             home: Some(Arc::new(home)),
             ..Engine::default()
         }
+    }
+
+    /// The same engine with a dictionary that perhaps has keys already. Changes that append those can be replayed, and without
+    /// naming them where all of a change's are there.
+    pub fn with_dictionary(self, dictionary: Dictionary, loaded: Loaded) -> Engine {
+        Engine {
+            dictionary,
+            loaded,
+            ..self
+        }
+    }
+
+    /// Of which positions the dictionary had the keys from the beginning.
+    pub fn loaded(&self) -> Loaded {
+        self.loaded
     }
 
     /// The state that was published last. It stays as it is, whatever is published later.
@@ -298,20 +328,38 @@ impl Engine {
     ///
     /// When there are not as many persons as keys.
     pub fn load_keys(&self, keys: &[Key], persons: &[Person]) -> u64 {
-        self.dictionary.insert_all(keys, persons)
+        self.dictionary.load_all(keys, persons)
     }
 
     /// Begins a group of commands on top of the published state. Only the committer calls it, for one group at a time.
     pub fn begin(&self) -> Working<'_> {
-        Working::new(&self.dictionary, &self.published(), self.home.as_ref())
+        let recent = Arc::clone(&self.recent.lock());
+        let published = self.published();
+        Working::new(
+            &self.dictionary,
+            recent,
+            self.loaded,
+            &published,
+            self.home.as_ref(),
+        )
     }
 
     /// Publishes a group that has become durable: its keys first, then its sets all at once.
     pub fn publish(&self, group: Group) {
-        self.dictionary.insert_all(&group.keys, &group.persons);
-        let before = self.published.swap(Arc::new(group.state));
+        let Group {
+            keys,
+            state,
+            changed,
+        } = group;
+        let order = keys.order();
+        self.dictionary
+            .insert_all_in(keys.keys(), keys.persons(), &order);
+        let first = state.next_position - keys.len() as u64;
+        let prints = Fingerprints::new(keys.keys(), &order);
+        Arc::make_mut(&mut self.recent.lock()).push(first, prints);
+        let before = self.published.swap(Arc::new(state));
         let published = self.published.load();
-        for id in &group.changed {
+        for id in &changed {
             if let Some(Stored::Shelved(shelved)) = before.sets.get(id)
                 && published.version(*id) != shelved.version()
             {
@@ -324,8 +372,7 @@ impl Engine {
 /// A finished group of commands: what publishing it takes. Dropping it forgets the group.
 #[derive(Debug)]
 pub struct Group {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) persons: Vec<Person>,
+    pub(crate) keys: GroupKeys,
     pub(crate) state: State,
     /// The sets that are perhaps not what they were.
     pub(crate) changed: BTreeSet<SetId>,

@@ -3,16 +3,13 @@
 //! Nobody else sees it, and dropping it forgets it. It decides nothing and stores nothing. Invariant: `state` is the published
 //! state with the changes of the kept commands and of the one at hand; `savepoint` is the same without the one at hand.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::sync::Mutex;
-
 use crate::delta::{Delta, SetDelta, SetOp};
-use crate::engine::{Group, State};
-use crate::key_hash::KeyHashBuilder;
+use crate::engine::{Group, Loaded, State};
+use crate::group_keys::GroupKeys;
+use crate::key_batch::{Holders, KeyBatch, RecentKeys};
 use crate::shelf::Home;
 use crate::stored::Stored;
 use crate::{Dictionary, IdentityDelta, Key, Person, Set, SetId, Unreadable};
@@ -69,43 +66,6 @@ pub enum ReplayError {
     Unreadable(#[from] Unreadable),
 }
 
-/// Attaching looks this far ahead among the keys that were unknown.
-const AHEAD: usize = 8;
-
-/// Keys that the last look-up did not find in the dictionary, in its order, from `next` on. Nothing but publishing a group
-/// adds to the dictionary, so attaching them need not look again; most are attached in the order of the look-up.
-#[derive(Default)]
-struct Unknown {
-    keys: Vec<Key>,
-    next: usize,
-}
-
-impl Unknown {
-    /// Whether the key is one of the next.
-    fn take(&mut self, key: &Key) -> bool {
-        let Some(skipped) = self.keys[self.next..]
-            .iter()
-            .take(AHEAD)
-            .position(|next| next == key)
-        else {
-            return false;
-        };
-        self.next += skipped + 1;
-        true
-    }
-}
-
-impl fmt::Debug for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Unknown({} keys, from {} on)",
-            self.keys.len(),
-            self.next
-        )
-    }
-}
-
 /// Where the command at hand began.
 #[derive(Debug)]
 struct Savepoint {
@@ -117,12 +77,14 @@ struct Savepoint {
 #[derive(Debug)]
 pub struct Working<'e> {
     dictionary: &'e Dictionary,
+    recent: Arc<RecentKeys>,
+    /// Where the published state ended.
+    published: u64,
+    /// What the dictionary had before it was replayed to.
+    loaded: Loaded,
     state: State,
     /// The group's keys in order of first sight, replayed ones first, and their persons.
-    keys: Vec<Key>,
-    persons: Vec<Person>,
-    held: HashMap<Key, Person, KeyHashBuilder>,
-    unknown: Mutex<Unknown>,
+    keys: GroupKeys,
     /// How many of `keys` were replayed.
     replayed: usize,
     savepoint: Savepoint,
@@ -145,16 +107,18 @@ struct Touched {
 impl<'e> Working<'e> {
     pub(crate) fn new(
         dictionary: &'e Dictionary,
+        recent: Arc<RecentKeys>,
+        loaded: Loaded,
         published: &State,
         home: Option<&'e Arc<Home>>,
     ) -> Working<'e> {
         Working {
             dictionary,
+            recent,
+            published: published.next_position,
+            loaded,
             state: published.clone(),
-            keys: Vec::new(),
-            persons: Vec::new(),
-            held: HashMap::default(),
-            unknown: Mutex::default(),
+            keys: GroupKeys::default(),
             replayed: 0,
             savepoint: Savepoint {
                 state: published.clone(),
@@ -197,24 +161,35 @@ impl<'e> Working<'e> {
 
     /// The person of a key.
     pub fn person(&self, key: &Key) -> Option<Person> {
-        self.held
-            .get(key)
-            .copied()
-            .or_else(|| self.dictionary.get(key))
+        self.keys.get(key).or_else(|| self.dictionary.get(key))
     }
 
     /// Fills `out` with the persons of the keys, in the order of the keys; what `out` held is discarded.
     pub fn persons(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
         self.dictionary.get_all(keys, out);
-        let mut unknown = self.unknown.lock();
-        unknown.keys.clear();
-        unknown.next = 0;
-        for (person, key) in out.iter_mut().zip(keys) {
-            if person.is_none() {
-                *person = self.held.get(key).copied();
-                unknown.keys.push(*key);
-            }
-        }
+        self.keys.fill(keys, out);
+    }
+
+    /// Who holds each key of a batch. What was looked up before the command is used as far as it still holds.
+    pub fn holders<'b>(&self, batch: &'b KeyBatch) -> Holders<'b> {
+        let mut persons = batch.holders(self.dictionary, &self.recent, self.published);
+        self.keys.fill(batch.keys(), &mut persons);
+        Holders::new(batch, persons, self.keys.len())
+    }
+
+    /// Appends the keys that were given away, in the order in which they were.
+    ///
+    /// # Panics
+    ///
+    /// When keys were appended since the holders were asked for: they might be the same.
+    pub fn attach_given(&mut self, holders: &Holders<'_>) {
+        assert_eq!(
+            holders.group_keys,
+            self.keys.len(),
+            "nobody else appends keys meanwhile"
+        );
+        self.keys.append_given(holders);
+        self.state.next_position += holders.given().len() as u64;
     }
 
     /// A new person, without keys.
@@ -239,10 +214,7 @@ impl<'e> Working<'e> {
 
     /// Appends a key that belongs to a person; false, and nothing changed, if it already belongs to somebody.
     pub fn attach(&mut self, key: Key, person: Person) -> bool {
-        if !self.unknown.get_mut().take(&key) && self.dictionary.get(&key).is_some() {
-            return false;
-        }
-        self.append(key, person)
+        self.dictionary.get(&key).is_none() && self.append(key, person)
     }
 
     /// Appends each key that belongs to nobody yet, for the person at the same place, and answers how many it appended.
@@ -265,14 +237,9 @@ impl<'e> Working<'e> {
 
     /// Appends a key that the dictionary does not have.
     fn append(&mut self, key: Key, person: Person) -> bool {
-        let Entry::Vacant(entry) = self.held.entry(key) else {
-            return false;
-        };
-        entry.insert(person);
-        self.keys.push(key);
-        self.persons.push(person);
-        self.state.next_position += 1;
-        true
+        let appended = self.keys.append(key, person);
+        self.state.next_position += u64::from(appended);
+        appended
     }
 
     /// Adds persons to a set and answers who was not in it.
@@ -397,16 +364,13 @@ impl<'e> Working<'e> {
     /// Forgets everything since the command began: sets, keys and persons.
     pub fn command_rollback(&mut self) {
         self.state = self.savepoint.state.clone();
-        for key in self.keys.drain(self.savepoint.keys..) {
-            self.held.remove(&key);
-        }
-        self.persons.truncate(self.savepoint.keys);
+        self.keys.truncate(self.savepoint.keys);
         self.touched.clear();
     }
 
     /// What has changed since the command began. A set that was touched and is as it was is left out, and keeps its version.
     pub fn command_delta(&mut self) -> Delta {
-        let persons = &self.persons[self.savepoint.keys..];
+        let persons = &self.keys.persons()[self.savepoint.keys..];
         let identity = (!persons.is_empty()).then(|| IdentityDelta {
             first_position: self.savepoint.state.next_position,
             persons: persons.to_vec(),
@@ -445,7 +409,7 @@ impl<'e> Working<'e> {
     /// The keys that the kept commands of this group appended, and the position of the first. Replayed keys are not among
     /// them: the log has them.
     pub fn group_keys(&self) -> (&[Key], u64) {
-        let own = &self.keys[self.replayed..self.savepoint.keys];
+        let own = &self.keys.keys()[self.replayed..self.savepoint.keys];
         (own, self.savepoint.state.next_position - own.len() as u64)
     }
 
@@ -460,7 +424,6 @@ impl<'e> Working<'e> {
         }
         Group {
             keys: self.keys,
-            persons: self.persons,
             state,
             changed: self.changed,
         }
@@ -511,7 +474,10 @@ impl<'e> Working<'e> {
         identity: Option<&IdentityDelta>,
     ) -> Result<(), ReplayError> {
         let persons = identity.map_or(&[][..], |identity| &identity.persons);
-        if keys.len() != persons.len() {
+        let first = identity.map_or(0, |identity| identity.first_position);
+        let until = first.saturating_add(persons.len() as u64);
+        let there = keys.is_empty() && until <= self.loaded.complete;
+        if !there && keys.len() != persons.len() {
             return Err(ReplayError::KeyCount {
                 keys: keys.len() as u64,
                 persons: persons.len() as u64,
@@ -527,18 +493,37 @@ impl<'e> Working<'e> {
                 found: identity.first_position,
             });
         }
-        let mut known = Vec::new();
-        self.dictionary.get_all(keys, &mut known);
-        self.held.reserve(keys.len());
-        for (index, key) in keys.iter().enumerate() {
-            if known[index].is_some() || !self.append(*key, persons[index]) {
-                return Err(ReplayError::KeyHeld(expected + index as u64));
-            }
+        if there {
+            self.state.next_position = until;
+        } else {
+            self.replay_new_keys(expected, keys, persons)?;
         }
         if persons.contains(&0) {
             return Err(ReplayError::PersonZero);
         }
         self.see_person(persons.iter().copied().max());
+        Ok(())
+    }
+
+    /// Keys that the dictionary was loaded with are there already, for the same persons.
+    fn replay_new_keys(
+        &mut self,
+        first: u64,
+        keys: &[Key],
+        persons: &[Person],
+    ) -> Result<(), ReplayError> {
+        let mut known = Vec::new();
+        self.dictionary.get_all(keys, &mut known);
+        for (index, key) in keys.iter().enumerate() {
+            let position = first + index as u64;
+            match known[index] {
+                None if self.append(*key, persons[index]) => {}
+                Some(person) if position < self.loaded.until && person == persons[index] => {
+                    self.state.next_position += 1;
+                }
+                _ => return Err(ReplayError::KeyHeld(position)),
+            }
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     folder::DatabaseUrl,
     head::{self, Head},
-    keys::{self, Received},
+    keys::{self, Identifiers},
     load,
     store::Hosted,
     tx::{Tx, Verdict},
@@ -319,7 +319,7 @@ fn attempt_group(
     }
     let mut working = hosted.engine.begin();
     working.raise_next_person(u32::try_from(head.next_person).unwrap_or(u32::MAX));
-    let mut received = Received::default();
+    let mut received = Identifiers::default();
     for job in group.iter_mut() {
         run_job(
             connection,
@@ -362,7 +362,7 @@ fn run_job(
     job: &mut dyn Job,
     working: &mut Working<'_>,
     head: &mut Head,
-    received: &mut Received,
+    received: &mut Identifiers,
 ) -> Result<(), Error> {
     connection.control("SAVEPOINT command")?;
     working.command_begin();
@@ -408,7 +408,7 @@ fn finish_group(
     hosted: &Hosted,
     working: &Working<'_>,
     head: &mut Head,
-    received: &Received,
+    received: &Identifiers,
 ) -> Result<(), Error> {
     let (new_keys, position) = working.group_keys();
     keys::append(

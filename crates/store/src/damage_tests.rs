@@ -21,7 +21,7 @@ use crate::{
 const SETS: std::ops::Range<SetId> = -1..10;
 const KEYS: u64 = 20;
 /// Tables and their columns that a start relies on.
-const TABLES: [(&str, &[&str]); 5] = [
+const TABLES: [(&str, &[&str]); 6] = [
     (
         "change",
         &[
@@ -38,7 +38,11 @@ const TABLES: [(&str, &[&str]); 5] = [
     ),
     ("change_set", &["set_id", "seq", "op", "added", "removed"]),
     ("key_block", &["block_no", "bytes", "sum"]),
-    ("checkpoint", &["seq", "next_person", "next_position"]),
+    (
+        "checkpoint",
+        &["seq", "next_person", "next_position", "sum"],
+    ),
+    ("snapshot", &["set_id", "seq", "members", "sum", "bytes"]),
     ("head", &["seq", "next_position", "hash"]),
 ];
 

@@ -18,7 +18,7 @@ use crate::{
     folder::{DataFolder, DatabaseUrl},
     head::{self, Head},
     installation::{self, explain},
-    keys::{self, Received},
+    keys::{self, Identifiers},
     seal::{MasterKey, Sealer},
     value::{Param, Row, Sql},
     workspace::{self, KeepIdentifiers, Workspace, WorkspaceSecret},
@@ -196,7 +196,7 @@ impl Filler {
                 "filled people do not follow those before".into(),
             ));
         }
-        let mut received = Received::default();
+        let mut received = Identifiers::default();
         if self.identifiers.is_some() {
             let mut start = 0;
             for end in &new.received_ends {

@@ -25,39 +25,74 @@ const IDENTIFIERS_PUT: &str = "INSERT INTO identifier_block (workspace_id, block
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[GET, PUT, PAGE, BLOCKS, IDENTIFIERS_GET, IDENTIFIERS_PUT];
 
-/// Identifiers as received, one for each new key (empty where an identifier gave several keys): a flat buffer and the
-/// end of each.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Received {
+/// Identifiers as received, one for each key (empty where an identifier gave several keys), in the form in which they are
+/// sealed: each preceded by its length in two bytes.
+#[derive(Default, Clone)]
+pub struct Identifiers {
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
-impl Received {
-    pub(crate) fn push(&mut self, parts: &[&[u8]]) {
+impl std::fmt::Debug for Identifiers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identifiers({})", self.ends.len())
+    }
+}
+
+impl Identifiers {
+    /// Appends an identifier, given in parts; at most 65,535 bytes.
+    pub fn push(&mut self, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        debug_assert!(len <= usize::from(u16::MAX));
+        self.bytes.extend_from_slice(&(len as u16).to_le_bytes());
         for part in parts {
             self.bytes.extend_from_slice(part);
         }
         self.ends.push(self.bytes.len() as u32);
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(crate) fn truncate(&mut self, len: usize) {
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub fn truncate(&mut self, len: usize) {
         self.ends.truncate(len);
         self.bytes
             .truncate(self.ends.last().map_or(0, |end| *end as usize));
     }
 
-    fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1] as usize
+    /// The identifier at an index.
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.stored(index..index + 1)[2..]
+    }
+
+    /// The identifiers of a range with their lengths, as they are sealed.
+    fn stored(&self, range: std::ops::Range<usize>) -> &[u8] {
+        let end = |index: usize| {
+            index
+                .checked_sub(1)
+                .map_or(0, |last| self.ends[last] as usize)
         };
-        &self.bytes[start..self.ends[index] as usize]
+        &self.bytes[end(range.start)..end(range.end)]
+    }
+
+    /// Appends those at some indices of another list, which mostly follow on one another.
+    pub(crate) fn extend(&mut self, other: &Identifiers, indices: &[u32]) {
+        self.ends.reserve(indices.len());
+        for run in indices.chunk_by(|a, b| *b == *a + 1) {
+            let range = run[0] as usize..run[0] as usize + run.len();
+            let stored = other.stored(range.clone());
+            // Ends move by the same distance; it may be negative, which wraps and comes out right.
+            let start = other.ends[range.end - 1] - stored.len() as u32;
+            let moved = (self.bytes.len() as u32).wrapping_sub(start);
+            self.bytes.extend_from_slice(stored);
+            let ends = other.ends[range].iter();
+            self.ends.extend(ends.map(|end| end.wrapping_add(moved)));
+        }
     }
 }
 
@@ -89,7 +124,7 @@ pub(crate) fn append(
     workspace: i64,
     position: u64,
     keys: &[Key],
-    received: &Received,
+    received: &Identifiers,
     sealer: Option<&Sealer>,
 ) -> Result<(), Error> {
     let mut done = 0usize;
@@ -164,7 +199,7 @@ fn append_identifiers(
     workspace: i64,
     block: u64,
     filled: usize,
-    received: &Received,
+    received: &Identifiers,
     range: std::ops::Range<usize>,
     sealer: &Sealer,
 ) -> Result<(), Error> {
@@ -177,11 +212,7 @@ fn append_identifiers(
             plain = sealer.open(&context, &row.bytes(0)?)?;
         }
     }
-    for index in range {
-        let value = received.get(index);
-        plain.extend_from_slice(&(value.len() as u16).to_le_bytes());
-        plain.extend_from_slice(value);
-    }
+    plain.extend_from_slice(received.stored(range));
     let sealed = sealer.seal(&context, &plain)?;
     connection
         .query(

@@ -69,10 +69,11 @@ pub use account_group::{
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
-    Audience, AudienceKind, Control, TreeFilter, audience_by_name, audience_by_reference,
+    Audience, AudienceKind, Control, TreeFilter, TreeNode, audience_by_name, audience_by_reference,
     audience_delete, audience_get, audience_insert, audience_page, audience_update,
     audiences_control, audiences_count, audiences_delete_later, audiences_deleting,
-    audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
+    audiences_holding, audiences_manual, audiences_of, structures_page, tree_changed, tree_count,
+    tree_nodes, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use client::{
@@ -108,6 +109,7 @@ pub use integration::{
     integration_insert, integration_page, integration_update, integrations_count,
 };
 pub use job::{JobRow, job_finish, job_get, job_insert, job_page, job_step, jobs_open};
+pub use keys::Identifiers;
 pub use keyset::{Keyset, Side};
 pub use ledger::{LedgerEntry, ledger_insert, ledger_page};
 pub use manager::{
@@ -141,7 +143,7 @@ pub use session::{
     account_tokens_delete, account_ways_in_delete, session_end, session_get, session_insert,
     sessions_end, sessions_end_oldest, sessions_live, sessions_sweep,
 };
-pub use store::{Options, Progress, Store};
+pub use store::{Lookup, Options, Progress, Store};
 pub use throttle::{Throttle, throttle_delete, throttle_get, throttle_put, throttle_sweep};
 pub use tx::{Tx, Verdict};
 pub use uses::{Use, Used, uses_note};

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what a command did to the view and to the tables is kept or dropped together.
 
-use sets::{Full, Key, Person, Set, SetId, Working};
+use sets::{Full, Holders, Key, KeyBatch, Person, Set, SetId, Working};
 
 use crate::{
     change::{self, Change},
@@ -10,7 +10,7 @@ use crate::{
     connection::Connection,
     error::Error,
     head::Head,
-    keys::Received,
+    keys::Identifiers,
     value::{Param, Row, Sql},
 };
 
@@ -29,7 +29,7 @@ pub struct Tx<'a, 'e> {
     pub(crate) connection: &'a mut Connection,
     pub(crate) working: &'a mut Working<'e>,
     pub(crate) head: &'a mut Head,
-    pub(crate) received: &'a mut Received,
+    pub(crate) received: &'a mut Identifiers,
     pub(crate) workspace: i64,
     pub(crate) meta: &'a Meta,
     pub(crate) keeps_identifiers: bool,
@@ -116,6 +116,20 @@ impl Tx<'_, '_> {
     /// Looks up a batch of keys; `out` is cleared and filled in their order.
     pub fn persons(&self, keys: &[Key], out: &mut Vec<Option<Person>>) {
         self.working.persons(keys, out);
+    }
+
+    /// Who holds each key of a batch.
+    pub fn holders<'b>(&self, batch: &'b KeyBatch) -> Holders<'b> {
+        self.working.holders(batch)
+    }
+
+    /// Appends the keys that were given away, with the identifiers of the batch as they came in, kept sealed where the
+    /// workspace keeps identifiers. No keys may be attached between this and asking for the holders.
+    pub fn attach_given(&mut self, holders: &Holders<'_>, received: &Identifiers) {
+        self.working.attach_given(holders);
+        if self.keeps_identifiers {
+            self.received.extend(received, holders.given());
+        }
     }
 
     pub fn new_person(&mut self) -> Result<Person, Full> {

@@ -1,6 +1,6 @@
 //! Members by their identifiers: added, removed, replaced, asked about. Lists of them are in [`super::members_list`].
 //!
-//! Large bodies are parsed and hashed off the async workers, before the command.
+//! Large bodies are parsed and hashed off the async workers, before the command; small ones where they came in.
 
 use axum::extract::State;
 use domain::{AudienceRef, Batch, Context, Domain};
@@ -29,15 +29,32 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
 async fn read(call: Call) -> Result<(Context, i64, Members), Problem> {
     let audience = call.id(NOUN)?;
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
-    let members = off_worker(move || Members::parse(&bytes)).await??;
+    let members =
+        off_worker_if(bytes.len() / BYTES_OF_ONE, move || Members::parse(&bytes)).await??;
     Ok((context, audience, members))
 }
 
 async fn batch(domain: &Domain, call: Call) -> Result<(Context, i64, Batch), Problem> {
     let (context, audience, members) = read(call).await?;
     let builder = domain.batch(&context.caller, members.count()).await?;
-    let batch = off_worker(move || members.batch(builder)).await?;
+    let batch = off_worker_if(members.count(), move || members.batch(builder)).await?;
     Ok((context, audience, batch))
+}
+
+/// Identifiers that are parsed and hashed where they came in: it takes less than handing them to another thread.
+const AT_ONCE_MAX: usize = 16;
+/// About so many bytes has an identifier in a body.
+const BYTES_OF_ONE: usize = 64;
+
+/// Does work for so many identifiers, off the async workers if they are many.
+pub(crate) async fn off_worker_if<T: Send + 'static>(
+    identifiers: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if identifiers <= AT_ONCE_MAX {
+        return Ok(work());
+    }
+    off_worker(work).await
 }
 
 async fn off_worker<T: Send + 'static>(
@@ -120,7 +137,7 @@ async fn member_empty(State(domain): State<Domain>, call: Call) -> Answer {
 async fn member_contains(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, members) = read(call.into_read()).await?;
     let builder = domain.question(&context.caller, members.count()).await?;
-    let question = off_worker(move || members.question(builder)).await?;
+    let question = off_worker_if(members.count(), move || members.question(builder)).await?;
     let contains = domain
         .member_contains(&context.caller, AudienceRef::Id(audience), question)
         .await?;
