@@ -30,7 +30,7 @@ async fn read(call: Call) -> Result<(Context, i64, Members), Problem> {
     let audience = call.id(NOUN)?;
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
     let members =
-        off_worker_if(bytes.len() / BYTES_OF_ONE, move || Members::parse(&bytes)).await??;
+        off_worker_if(bytes.len() / IDENTIFIER_BYTES_TYPICAL, move || Members::parse(&bytes)).await??;
     Ok((context, audience, members))
 }
 
@@ -48,9 +48,6 @@ async fn batch(domain: &Domain, call: Call) -> Result<(Context, i64, Batch), Pro
 
 /// Identifiers that are parsed and hashed where they came in: it takes less than handing them to another thread.
 const AT_ONCE_MAX: usize = 16;
-/// About so many bytes has an identifier in a body.
-const BYTES_OF_ONE: usize = 64;
-
 /// Does work for so many identifiers, off the async workers if they are many.
 pub(crate) async fn off_worker_if<T: Send + 'static>(
     identifiers: usize,
