@@ -160,4 +160,6 @@ pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod shelf_tests;
+#[cfg(test)]
 mod tests;
