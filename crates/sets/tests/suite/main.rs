@@ -3,6 +3,7 @@
 mod codecs;
 mod common;
 mod dictionary;
+mod key_batch;
 mod questions;
 mod set;
 mod shelf;
