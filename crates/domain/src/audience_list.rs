@@ -205,7 +205,7 @@ impl Domain {
         counter: &Counter,
         audience: &Audience,
     ) -> Result<AudienceCounts> {
-        Ok(counter.count(&self.people_of(read, audience)?))
+        Ok(counter.count(&self.people_of(read, audience.id)?))
     }
 }
 

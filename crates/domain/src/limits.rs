@@ -121,8 +121,30 @@ pub const NEWS_LIFE_MS: i64 = 3 * 24 * 3_600 * 1_000;
 /// Parts of a smart audience's rule, and how deep they may be nested.
 pub const RULE_PARTS_MAX: usize = 200;
 pub const RULE_DEPTH_MAX: usize = 8;
-/// Structures whose union of members is kept in memory.
-pub const UNIONS_CACHED_MAX: usize = 1_024;
+/// Bytes of the people of structures and smart audiences that are kept in memory, since they are worked out from others.
+pub const DERIVED_BYTES_MAX: usize = 256 << 20;
+/// Questions about sets that wait for an answer.
+pub const QUESTIONS_WAITING_MAX: usize = 512;
+/// How long the answer to a question about sets may take.
+pub const QUESTION_MS_MAX: u64 = 30_000;
+/// Different audiences, channels and kinds of identifiers that one expression names.
+pub const OPERANDS_MAX: usize = 1_000;
+/// Parts of an expression, and how deep they may be nested.
+pub const FORMULA_PARTS_MAX: usize = sets::PARTS_MAX;
+pub const FORMULA_DEPTH_MAX: usize = sets::DEPTH_MAX;
+/// Characters of an expression as text.
+pub const FORMULA_CHARS_MAX: usize = 32_768;
+/// Audiences whose overlaps with each other are asked for, and with one.
+pub const OVERLAP_MATRIX_MAX: usize = 256;
+pub const OVERLAP_AGAINST_MAX: usize = 1_000;
+/// Audiences named by an error that a name could mean.
+pub const CANDIDATES_MAX: usize = 10;
+/// People of one look-up.
+pub const LOOKUP_PEOPLE_MAX: usize = 1_000;
+/// Audiences listed for one person of a look-up.
+pub const LOOKUP_AUDIENCES_MAX: usize = 1_000;
+/// Looks into sets that are made at once, where the request came in; more are a question for the evaluator.
+pub const LOOKS_AT_ONCE_MAX: usize = 4_096;
 /// Structures and audiences deleted by one command; a larger tree is deleted by a job, so many at a step.
 pub const DELETE_NODES_MAX: usize = 100;
 /// Memberships deleted by one command, before a larger tree is deleted by a job.

@@ -101,6 +101,15 @@ pub(crate) fn managed(sql: &mut dyn Sql, person: Person) -> Result<HashSet<i64>>
     Ok(granted.map(|row| row.audience).collect())
 }
 
+/// The structures and audiences whose members a person may list.
+pub(crate) fn listable(sql: &mut dyn Sql, person: Person) -> Result<HashSet<i64>> {
+    let rows = store::managed_by(sql, person, limits::MANAGED_MAX as i64)?;
+    let granted = rows
+        .into_iter()
+        .filter(|row| Act::List.granted(Grants::of_bits(row.grants)));
+    Ok(granted.map(|row| row.audience).collect())
+}
+
 /// Fails where a grant is given on an audience that only a structure has.
 fn fitting(audience: &Audience, grants: Grants) -> Result<()> {
     if audience.kind == AudienceKind::Structure || grants.0 & Grants::OF_STRUCTURES.0 == 0 {

@@ -120,7 +120,7 @@ impl Domain {
                 let audience = tree::reach(read, &caller, &reference, Act::List, AUDIENCE)?;
                 let people = match own {
                     true => read.set(audience.id)?,
-                    false => domain.people_of(read, &audience)?,
+                    false => domain.people_of(read, audience.id)?,
                 };
                 let page: Vec<Person> = match window {
                     Window::After(person) => people

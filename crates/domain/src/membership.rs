@@ -6,7 +6,7 @@ use store::{Audience, AudienceKind, Sql, Tx, Verdict};
 
 use crate::{
     audience::{AUDIENCE, find},
-    batch::{Batch, BatchBuilder, Question, QuestionBuilder},
+    batch::{Batch, BatchBuilder, QuestionBuilder},
     caller::{Caller, Context},
     error::{Error, Field, Result},
     event::{Happening, announce},
@@ -195,40 +195,6 @@ impl Domain {
         })
         .await
     }
-
-    /// For each person of the question, whether they are in the structure or audience. Nobody is made.
-    pub async fn member_contains(
-        &self,
-        caller: &Caller,
-        audience: impl Into<Whose>,
-        question: Question,
-    ) -> Result<Vec<bool>> {
-        let whose = audience.into();
-        let asker = self.acting(caller, Act::Ask).await?;
-        let domain = self.clone();
-        // The keys first: whoever is made after the look-up is in no set that is older than it.
-        let (found, _) = self
-            .store()
-            .persons(caller.workspace, &question.keys)
-            .await?;
-        let set = self
-            .store()
-            .read(caller.workspace, move |read| {
-                let audience = whose.reach(read, &asker, Act::Ask)?;
-                domain.people_of(read, &audience)
-            })
-            .await?;
-        let mut start = 0;
-        let people = question.ends.iter().map(|&end| {
-            let held = found[start..end]
-                .iter()
-                .flatten()
-                .any(|person| set.contains(*person));
-            start = end;
-            held
-        });
-        Ok(people.collect())
-    }
 }
 
 /// Whose members.
@@ -253,7 +219,12 @@ impl From<AudienceRef> for Whose {
 }
 
 impl Whose {
-    fn reach(&self, sql: &mut dyn Sql, caller: &Caller, act: Act) -> Result<Audience> {
+    /// Whether it names something of this kind.
+    pub(crate) fn means(&self, kind: AudienceKind) -> bool {
+        matches!(self, Whose::Any(_)) || kind != AudienceKind::Structure
+    }
+
+    pub(crate) fn reach(&self, sql: &mut dyn Sql, caller: &Caller, act: Act) -> Result<Audience> {
         match self {
             Whose::Audience(id) => find(sql, caller, *id, act, AUDIENCE),
             Whose::Any(reference) => tree::reach(sql, caller, reference, act, AUDIENCE),

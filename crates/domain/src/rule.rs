@@ -5,7 +5,7 @@
 //! stored is within the limits on its size.
 
 use serde::{Deserialize, Serialize};
-use sets::Set;
+use sets::{Set, Term};
 use store::{Audience, AudienceKind, View};
 
 use crate::{
@@ -53,7 +53,7 @@ impl Rule {
     }
 
     /// Whether it holds nobody but people of the audiences that it names.
-    fn is_bounded(&self) -> bool {
+    pub(crate) fn is_bounded(&self) -> bool {
         match self {
             Rule::Audience(_) => true,
             Rule::All(rules) => rules.iter().any(Rule::is_bounded),
@@ -62,14 +62,60 @@ impl Rule {
         }
     }
 
-    fn audiences(&self, found: &mut Vec<i64>) {
+    /// Shows each part that names something.
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(&Rule)) {
         match self {
-            Rule::Audience(id) => found.push(*id),
-            Rule::All(rules) | Rule::Any(rules) => {
-                rules.iter().for_each(|rule| rule.audiences(found));
+            Rule::Audience(_) | Rule::Channel(_) => see(self),
+            Rule::All(rules) | Rule::Any(rules) => rules.iter().for_each(|rule| rule.visit(see)),
+            Rule::Not(rule) => rule.visit(see),
+        }
+    }
+
+    fn audiences(&self) -> Vec<i64> {
+        let mut found = Vec::new();
+        self.visit(&mut |rule| {
+            if let Rule::Audience(id) = rule {
+                found.push(*id);
             }
-            Rule::Not(rule) => rule.audiences(found),
-            Rule::Channel(_) => {}
+        });
+        found
+    }
+
+    /// Whether it holds somebody of whom `named` says whether the parts that name something hold them.
+    pub(crate) fn holds<E>(
+        &self,
+        named: &mut dyn FnMut(&Rule) -> std::result::Result<bool, E>,
+    ) -> std::result::Result<bool, E> {
+        match self {
+            Rule::Audience(_) | Rule::Channel(_) => named(self),
+            Rule::All(rules) => {
+                for rule in rules {
+                    if !rule.holds(named)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Rule::Any(rules) => {
+                for rule in rules {
+                    if rule.holds(named)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Rule::Not(rule) => Ok(!rule.holds(named)?),
+        }
+    }
+
+    /// The same over operands that `operand` gives for the parts that name something.
+    pub(crate) fn term(&self, operand: &mut dyn FnMut(&Rule) -> Term) -> Term {
+        let mut all = |rules: &[Rule]| rules.iter().map(|rule| rule.term(operand)).collect();
+        match self {
+            Rule::All(rules) => Term::All(all(rules)),
+            Rule::Any(rules) => Term::Any(all(rules)),
+            Rule::Not(rule) => Term::Not(Box::new(rule.term(operand))),
+            Rule::Audience(_) | Rule::Channel(_) => operand(self),
         }
     }
 }
@@ -104,8 +150,7 @@ pub(crate) fn known(view: &mut dyn View, caller: &Caller, rule: &Rule) -> Result
         let text = "A rule must not hold people whom none of its audiences holds: give each \"not\" an \"all\" with one of them.";
         return Err(Error::invalid("rule", "everybody", text));
     }
-    let mut named = Vec::new();
-    rule.audiences(&mut named);
+    let mut named = rule.audiences();
     named.sort_unstable();
     named.dedup();
     for id in named {

@@ -17,9 +17,12 @@ use crate::{
     access::CachedCredential,
     account,
     caller::{Caller, Context, Keyed},
+    catalogue::Catalogues,
     clock::Clock,
+    derived::Derived,
     directory::Directory,
     error::{Denied, Error, Result},
+    evaluator::Evaluator,
     identity_provider::IdentityProvider,
     limits,
     openid::Openid,
@@ -29,7 +32,6 @@ use crate::{
     rate::{Rate, RateLimit, Rates},
     session::KnownAccounts,
     token::Tokens,
-    tree::Unions,
     uses::Uses,
 };
 
@@ -94,7 +96,9 @@ struct Inner {
     outbox_queued: Notify,
     /// Told when a command of this process may have made a job.
     jobs_queued: Notify,
-    unions: Unions,
+    catalogues: Catalogues,
+    derived: Derived,
+    evaluator: Evaluator,
 }
 
 impl Domain {
@@ -121,7 +125,9 @@ impl Domain {
             command_ids: Random::system(),
             outbox_queued: Notify::new(),
             jobs_queued: Notify::new(),
-            unions: Unions::default(),
+            catalogues: Catalogues::default(),
+            derived: Derived::default(),
+            evaluator: Evaluator::default(),
             store,
             options,
         })))
@@ -156,8 +162,16 @@ impl Domain {
         &self.0.jobs_queued
     }
 
-    pub(crate) fn unions(&self) -> &Unions {
-        &self.0.unions
+    pub(crate) fn catalogues(&self) -> &Catalogues {
+        &self.0.catalogues
+    }
+
+    pub(crate) fn derived(&self) -> &Derived {
+        &self.0.derived
+    }
+
+    pub(crate) fn evaluator(&self) -> &Evaluator {
+        &self.0.evaluator
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {

@@ -4,18 +4,14 @@
 //! for and never stored, so a move changes rows and no set, and nobody can be in an audience without being in its
 //! structure. Smart audiences do not feed their structure.
 
-use std::collections::HashMap;
-
-use parking_lot::Mutex;
 use sets::{Set, SetId};
-use store::{Audience, AudienceKind, Control, Read, Sql, View};
+use store::{Audience, AudienceKind, Control, Sql, View};
 
 use crate::{
     caller::{Caller, Scope},
     error::{Denied, Error, Result},
     id::{DialectId, IdKind},
     identifier::Kind,
-    limits,
     manager::{Grants, grants_on},
     rule,
     service::Domain,
@@ -47,7 +43,7 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    fn scope(self) -> Scope {
+    pub(crate) fn scope(self) -> Scope {
         match self {
             Act::See | Act::Ask | Act::List => Scope::AudiencesRead,
             Act::Fill | Act::Change | Act::Appoint => Scope::AudiencesWrite,
@@ -193,42 +189,7 @@ pub(crate) fn held_by(
     Ok(Set::union_of(&found))
 }
 
-/// The unions that reads have made, each with the sets that it was made of: as long as they are the same, so is it.
-#[derive(Debug, Default)]
-pub(crate) struct Unions(Mutex<HashMap<(i64, i64), Union>>);
-
-#[derive(Debug, Clone)]
-struct Union {
-    of: Vec<(SetId, Set)>,
-    people: Set,
-}
-
 impl Domain {
-    /// [`people`] for a read, which remembers the union of a structure until one of its parts changes.
-    pub(crate) fn people_of(&self, read: &mut Read<'_>, audience: &Audience) -> Result<Set> {
-        if audience.kind != AudienceKind::Structure {
-            return people(read, audience);
-        }
-        let key = (read.workspace(), audience.id);
-        let parts = parts(read, audience.id)?;
-        let unions = &self.unions().0;
-        let known = unions.lock().get(&key).cloned();
-        if let Some(union) = known.filter(|union| same(&union.of, &parts)) {
-            return Ok(union.people);
-        }
-        let people = Set::union_of(parts.iter().map(|(_, set)| set));
-        let mut unions = unions.lock();
-        if unions.len() >= limits::UNIONS_CACHED_MAX {
-            unions.clear();
-        }
-        let union = Union {
-            of: parts,
-            people: people.clone(),
-        };
-        unions.insert(key, union);
-        Ok(people)
-    }
-
     /// The caller, and where it lacks the scope but is an account whose person may be a manager, that person. An account
     /// is its person by its e-mail address, which must be verified; a key that names what it lets through of its account's
     /// rights manages nothing.
@@ -256,12 +217,4 @@ impl Domain {
         caller.manager = Some(found.into_iter().flatten().next().ok_or(lacks)?);
         Ok(caller)
     }
-}
-
-fn same(one: &[(SetId, Set)], other: &[(SetId, Set)]) -> bool {
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(other)
-            .all(|((a, one), (b, other))| a == b && one.is_same(other))
 }

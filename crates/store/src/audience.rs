@@ -128,6 +128,11 @@ const DELETING_PAGE: &str = "SELECT id FROM audience WHERE workspace_id = $1 AND
 /// Smart ones have no members of their own.
 const HOLDING: &str = "SELECT id, structure_id FROM audience WHERE workspace_id = $1 AND deleting = 0 \
      AND kind <> 'smart' ORDER BY id";
+const TREE_NODES: &str = "SELECT id, structure_id, kind, name, reference, rule FROM audience WHERE deleting = 0 \
+     AND workspace_id = $1 ORDER BY id";
+/// What changes members changes of the tree's rows only when they were updated. Any other verb may have changed more.
+const TREE_CHANGED: &str = "SELECT seq FROM change WHERE workspace_id = $1 AND seq > $2 AND seq <= $3 \
+     AND verb NOT IN ('member_add', 'member_remove', 'member_replace', 'member_empty', 'member_put') LIMIT 1";
 const NODES_IN: &str =
     "SELECT id FROM audience WHERE workspace_id = $1 AND structure_id = $2 AND deleting = 0";
 
@@ -152,25 +157,32 @@ pub(crate) const STATEMENTS: &[&str] = &[
     DELETING_PAGE,
     NODES_IN,
     HOLDING,
+    TREE_NODES,
+    TREE_CHANGED,
 ];
+
+fn corrupt(what: &str) -> Error {
+    Error::Corrupt(format!(
+        "an audience's {what} is not one that this program knows"
+    ))
+}
+
+fn kind_of(text: &str) -> Result<AudienceKind, Error> {
+    match text {
+        "structure" => Ok(AudienceKind::Structure),
+        "manual" => Ok(AudienceKind::Manual),
+        "smart" => Ok(AudienceKind::Smart),
+        _ => Err(corrupt("kind")),
+    }
+}
 
 fn of(mut row: Row) -> Result<Audience, Error> {
     let (kind, control) = (row.text(3)?, row.text(7)?);
-    let corrupt = |what: &str| {
-        Error::Corrupt(format!(
-            "an audience's {what} is not one that this program knows"
-        ))
-    };
     Ok(Audience {
         id: row.int(0)?,
         structure: row.int(1)?,
         parent: row.optional_int(2)?,
-        kind: match kind.as_str() {
-            "structure" => AudienceKind::Structure,
-            "manual" => AudienceKind::Manual,
-            "smart" => AudienceKind::Smart,
-            _ => return Err(corrupt("kind")),
-        },
+        kind: kind_of(&kind)?,
         name: row.text(4)?,
         description: row.optional_text(5)?,
         reference: row.optional_text(6)?,
@@ -310,6 +322,41 @@ pub fn audiences_control(
         tx.meta().time.into(),
     ];
     tx.query(CONTROL, &params).map(drop)
+}
+
+/// What there is to know of a node without its counts and times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeNode {
+    pub id: i64,
+    pub structure: i64,
+    pub kind: AudienceKind,
+    pub name: String,
+    pub reference: Option<String>,
+    pub rule: Option<String>,
+}
+
+/// Every structure and audience, in order of id.
+pub fn tree_nodes(sql: &mut dyn Sql) -> Result<Vec<TreeNode>, Error> {
+    let rows = sql.query(TREE_NODES, &[sql.workspace().into()])?;
+    let node = |mut row: Row| {
+        let kind = row.text(2)?;
+        Ok(TreeNode {
+            id: row.int(0)?,
+            structure: row.int(1)?,
+            kind: kind_of(&kind)?,
+            name: row.text(3)?,
+            reference: row.optional_text(4)?,
+            rule: row.optional_text(5)?,
+        })
+    };
+    rows.into_iter().map(node).collect()
+}
+
+/// Whether a change with `after < seq <= until` may have changed what [`tree_nodes`] answers.
+pub fn tree_changed(sql: &mut dyn Sql, after: u64, until: u64) -> Result<bool, Error> {
+    let bound = |seq: u64| Param::Int(i64::try_from(seq).unwrap_or(i64::MAX));
+    let params = [sql.workspace().into(), bound(after), bound(until)];
+    Ok(!sql.query(TREE_CHANGED, &params)?.is_empty())
 }
 
 /// Every node with members of its own, and its structure.

@@ -10,6 +10,7 @@ mod account_group;
 mod activity;
 mod audience;
 mod backup;
+mod cache_folder;
 mod change;
 mod checkpoint;
 mod client;
@@ -69,10 +70,11 @@ pub use account_group::{
 };
 pub use activity::{Activity, activity_insert, activity_page};
 pub use audience::{
-    Audience, AudienceKind, Control, TreeFilter, audience_by_name, audience_by_reference,
+    Audience, AudienceKind, Control, TreeFilter, TreeNode, audience_by_name, audience_by_reference,
     audience_delete, audience_get, audience_insert, audience_page, audience_update,
     audiences_control, audiences_count, audiences_delete_later, audiences_deleting,
-    audiences_holding, audiences_manual, audiences_of, structures_page, tree_count, tree_page,
+    audiences_holding, audiences_manual, audiences_of, structures_page, tree_changed, tree_count,
+    tree_nodes, tree_page,
 };
 pub use backup::{BackupReport, OnTable, backup, restore};
 pub use client::{
@@ -156,6 +158,8 @@ pub use webhook::{
 };
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
+#[cfg(test)]
+mod cache_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]

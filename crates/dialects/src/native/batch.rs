@@ -111,6 +111,25 @@ struct MembersRead {
     people: Option<List<List<Object<Identifier>, PERSON_READ_MAX>, IDENTIFIERS_READ_MAX>>,
 }
 
+/// Members, and what a look-up says besides.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MembersReadWith {
+    kind: Option<IdentifierKind>,
+    namespace: Option<String>,
+    values: Option<List<String, IDENTIFIERS_READ_MAX>>,
+    people: Option<List<List<Object<Identifier>, PERSON_READ_MAX>, IDENTIFIERS_READ_MAX>>,
+    after: Option<i64>,
+    limit: Option<i64>,
+}
+
+/// What a look-up says besides whom it is about.
+#[derive(Debug)]
+pub(crate) struct LookupMore {
+    pub after: Option<i64>,
+    pub limit: Option<i64>,
+}
+
 /// One more than is allowed, so that the excess is seen.
 const IDENTIFIERS_READ_MAX: usize = limits::IDENTIFIERS_MAX + 1;
 const PERSON_READ_MAX: usize = limits::PERSON_IDENTIFIERS_MAX + 1;
@@ -154,7 +173,29 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MA
 
 impl Members {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Members, Problem> {
-        let read: MembersRead = json::parse(bytes)?;
+        Members::of(json::parse(bytes)?)
+    }
+
+    /// The same where a look-up says more.
+    pub(crate) fn parse_with(bytes: &[u8]) -> Result<(Members, LookupMore), Problem> {
+        let MembersReadWith {
+            kind,
+            namespace,
+            values,
+            people,
+            after,
+            limit,
+        } = json::parse(bytes)?;
+        let members = Members::of(MembersRead {
+            kind,
+            namespace,
+            values,
+            people,
+        })?;
+        Ok((members, LookupMore { after, limit }))
+    }
+
+    fn of(read: MembersRead) -> Result<Members, Problem> {
         let both = || {
             Problem::invalid(
                 "people",

@@ -1,6 +1,6 @@
 //! Members by their identifiers: added, removed, replaced, asked about. Lists of them are in [`super::members_list`].
 //!
-//! Large bodies are parsed and hashed off the async workers, before the command.
+//! Large bodies are parsed and hashed off the async workers, before the command; small ones where they came in.
 
 use axum::extract::State;
 use domain::{AudienceRef, Batch, Context, Domain, limits::IDENTIFIERS_MAX};
@@ -29,7 +29,10 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
 async fn read(call: Call) -> Result<(Context, i64, Members), Problem> {
     let audience = call.id(NOUN)?;
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
-    let members = off_worker(move || Members::parse(&bytes)).await??;
+    let members = off_worker_if(bytes.len() / IDENTIFIER_BYTES_TYPICAL, move || {
+        Members::parse(&bytes)
+    })
+    .await??;
     Ok((context, audience, members))
 }
 
@@ -41,8 +44,21 @@ async fn batch(domain: &Domain, call: Call) -> Result<(Context, i64, Batch), Pro
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
     let room = (bytes.len() / IDENTIFIER_BYTES_TYPICAL).min(IDENTIFIERS_MAX);
     let builder = domain.batch(&context.caller, room).await?;
-    let batch = off_worker(move || batch::batch(&bytes, builder)).await??;
+    let batch = off_worker_if(room, move || batch::batch(&bytes, builder)).await??;
     Ok((context, audience, batch))
+}
+
+/// Identifiers that are parsed and hashed where they came in: it takes less than handing them to another thread.
+const AT_ONCE_MAX: usize = 16;
+/// Does work for so many identifiers, off the async workers if they are many.
+pub(crate) async fn off_worker_if<T: Send + 'static>(
+    identifiers: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if identifiers <= AT_ONCE_MAX {
+        return Ok(work());
+    }
+    off_worker(work).await
 }
 
 async fn off_worker<T: Send + 'static>(
@@ -125,7 +141,7 @@ async fn member_empty(State(domain): State<Domain>, call: Call) -> Answer {
 async fn member_contains(State(domain): State<Domain>, call: Call) -> Answer {
     let (context, audience, members) = read(call.into_read()).await?;
     let builder = domain.question(&context.caller, members.count()).await?;
-    let question = off_worker(move || members.question(builder)).await?;
+    let question = off_worker_if(members.count(), move || members.question(builder)).await?;
     let contains = domain
         .member_contains(&context.caller, AudienceRef::Id(audience), question)
         .await?;

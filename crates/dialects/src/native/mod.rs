@@ -29,6 +29,7 @@ mod openapi;
 mod outbox;
 mod page;
 mod problem;
+mod reach;
 mod structures;
 mod time;
 mod webhooks;
@@ -43,6 +44,7 @@ mod wire_jobs;
 mod wire_keys;
 mod wire_members;
 mod wire_outbox;
+mod wire_reach;
 mod wire_webhooks;
 mod workspaces;
 
@@ -72,6 +74,7 @@ fn operations() -> OpenApiRouter<Domain> {
         .merge(audiences::operations())
         .merge(members::operations())
         .merge(members_list::operations())
+        .merge(reach::operations())
         .merge(managers::operations())
         .merge(credentials::operations())
         .merge(accounts::operations())

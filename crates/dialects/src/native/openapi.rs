@@ -16,7 +16,7 @@ use super::problem::{Kind, MEDIA_TYPE};
 const SECURITY: &str = "token";
 const IDEMPOTENCY_KEY: &str = "IdempotencyKey";
 
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     (
         "workspaces",
         "Tenants, each behind its own wall, and who a token stands for.",
@@ -32,6 +32,11 @@ const TAGS: [(&str, &str); 15] = [
     (
         "members",
         "Who is in an audience. Identifiers travel in bodies, never in URLs.",
+    ),
+    (
+        "reach",
+        "Exact counts of expressions over audiences, what audiences share, and which of them hold somebody. Each answer names \
+         the position in the workspace's log that it speaks for.",
     ),
     (
         "managers",
@@ -72,6 +77,9 @@ const TAGS: [(&str, &str); 15] = [
         "What has to leave the server: mail, messages on channels, and events for webhooks.",
     ),
 ];
+
+/// How the paths of POSTs end that only ask.
+const READS: [&str; 4] = ["/contains", "/reach", "/overlap", "/people/lookup"];
 
 const DESCRIPTION: &str = "\
 What Throng itself can do, in its own words.
@@ -155,7 +163,7 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
     {
         statuses.push(422);
     }
-    if writes && !path.ends_with("/contains") {
+    if writes && !READS.iter().any(|read| path.ends_with(read)) {
         parameters.push(RefOr::Ref(Ref::new(format!(
             "#/components/parameters/{IDEMPOTENCY_KEY}"
         ))));

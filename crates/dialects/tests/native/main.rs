@@ -17,6 +17,7 @@ mod members;
 mod outbox;
 mod pages;
 mod paging;
+mod reach;
 mod structures;
 mod tree;
 mod webhooks;

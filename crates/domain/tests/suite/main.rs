@@ -9,6 +9,7 @@ mod linking;
 mod lost_commit;
 mod model;
 mod outbox;
+mod reach;
 mod records;
 mod support;
 mod tree;

@@ -569,10 +569,7 @@ async fn secrets_are_sealed_at_rest() {
     let second = domain.webhook_rotate(&context("rotate"), id).await;
     let second = second.expect("is rotated");
     close(domain).await;
-    let mut bytes = Vec::new();
-    for entry in std::fs::read_dir(house.path()).expect("a folder") {
-        bytes.extend(std::fs::read(entry.expect("an entry").path()).expect("reads"));
-    }
+    let bytes = house.bytes();
     let has = |text: &str| {
         bytes
             .windows(text.len())

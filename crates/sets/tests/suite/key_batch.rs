@@ -34,7 +34,9 @@ fn batch(numbers: impl IntoIterator<Item = u64>) -> KeyBatch {
 
 /// What the engine says of each key, one by one.
 fn one_by_one(engine: &Engine, keys: &[Key]) -> Vec<Option<Person>> {
-    keys.iter().map(|key| engine.dictionary().get(key)).collect()
+    keys.iter()
+        .map(|key| engine.dictionary().get(key))
+        .collect()
 }
 
 #[test]
@@ -72,7 +74,10 @@ fn a_look_up_is_void_once_a_key_went_or_changed_hands() {
     engine.dictionary().set_person(&key(4), 77);
     let working = engine.begin();
     let found = working.holders(&early);
-    assert_eq!((found.get(3), found.get(4), found.get(5)), (None, Some(77), Some(6)));
+    assert_eq!(
+        (found.get(3), found.get(4), found.get(5)),
+        (None, Some(77), Some(6))
+    );
 }
 
 #[test]
