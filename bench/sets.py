@@ -45,7 +45,16 @@ class Bench:
 
     def row(self, part, what, who, people, value, unit, target=None, note=""):
         """One figure: printed as a row of a table, kept as JSON."""
-        row = {"part": part, "what": what, "who": who, "people": people, "value": value, "unit": unit, "target": target, "note": note}
+        row = {
+            "part": part,
+            "what": what,
+            "who": who,
+            "people": people,
+            "value": value,
+            "unit": unit,
+            "target": target,
+            "note": note,
+        }
         self.rows.append(row)
         shown = f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
         goal = "" if target is None else f"{target:g} {unit}"
@@ -102,7 +111,9 @@ class Serving(ingest.Server):
 
     def memory(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return {name: int(re.search(rf"{name}:\s+(\d+) kB", text).group(1)) * 1024 for name in ("RssAnon", "RssFile", "RssShmem")}
+        return {
+            name: int(re.search(rf"{name}:\s+(\d+) kB", text).group(1)) * 1024 for name in ("RssAnon", "RssFile", "RssShmem")
+        }
 
 
 def drop_page_cache():
@@ -141,14 +152,32 @@ def starts(bench, data, people):
     token = server.secret
     bench.row("keys", "first start after a fill, no cache", "Throng", people, server.ready_seconds, "s", 20)
     memory = server.memory()
-    bench.row("keys", "memory a key (RssAnon above an empty server), built from the database", "Throng", people, (memory["RssAnon"] - empty) / people, "B", 8, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+    bench.row(
+        "keys",
+        "memory a key (RssAnon above an empty server), built from the database",
+        "Throng",
+        people,
+        (memory["RssAnon"] - empty) / people,
+        "B",
+        8,
+        f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+    )
     stop(server)
     for name, prepare, target in (("cache present", lambda: None, 1), ("cache deleted", lambda: forget(data), 20)):
         prepare()
         server = Serving(bench.binary, str(data), token=token)
         memory = server.memory()
         bench.row("keys", f"ready, {name}", "Throng", people, server.ready_seconds, "s", target)
-        bench.row("keys", f"memory a key, {name}", "Throng", people, (memory["RssAnon"] - empty) / people, "B", 8, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+        bench.row(
+            "keys",
+            f"memory a key, {name}",
+            "Throng",
+            people,
+            (memory["RssAnon"] - empty) / people,
+            "B",
+            8,
+            f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+        )
         stop(server)
 
 
@@ -216,7 +245,9 @@ def ours(bench, server, people, truth, dense, sparse, node, matrix, one, others)
         work()
         first = (time.perf_counter() - started) * 1000
         median, slowest = timed(work, expected)
-        bench.row("questions", what, "Throng", people, median, "ms", target, f"slowest {slowest:.1f}, first time {first:.1f}" + note)
+        bench.row(
+            "questions", what, "Throng", people, median, "ms", target, f"slowest {slowest:.1f}, first time {first:.1f}" + note
+        )
 
     show(words("dense"), lambda: server.overlap(*dense), truth["dense"], 2 if people == 50_000_000 else None)
     show(words("sparse"), lambda: server.overlap(*sparse), truth["sparse"], 10 if people == 100_000_000 else None)
@@ -234,7 +265,16 @@ def ours(bench, server, people, truth, dense, sparse, node, matrix, one, others)
     regions = lambda: server.ask("/api/v1/overlap", {"audiences": matrix[:6], "regions": True})["regions"]  # noqa: E731
     show("exact regions of six audiences", regions, regions())
     memory = server.memory()
-    bench.row("questions", "RssAnon with these sets resident", "Throng", people, memory["RssAnon"] / 1e6, "MB", None, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+    bench.row(
+        "questions",
+        "RssAnon with these sets resident",
+        "Throng",
+        people,
+        memory["RssAnon"] / 1e6,
+        "MB",
+        None,
+        f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+    )
 
 
 def words(key):
@@ -321,13 +361,31 @@ def part_sparse(bench, people):
             if len(cold) <= 3 and found != count(filled.bits(pair[0]) & filled.bits(pair[1])):
                 sys.exit("a cold overlap is wrong")
         note = f"slowest {max(cold):.1f}; 40 pairs drawn at random" + ("" if truly else "; the page cache was warm")
-        bench.row("sparse", f"{what}: overlap of two that are not in memory", "Throng", people, statistics.median(cold), "ms", 50, note)
+        bench.row(
+            "sparse",
+            f"{what}: overlap of two that are not in memory",
+            "Throng",
+            people,
+            statistics.median(cold),
+            "ms",
+            50,
+            note,
+        )
         warm, _ = timed(lambda: server.overlap(*pair), found)
         bench.row("sparse", f"{what}: the same two again", "Throng", people, warm, "ms")
         for at in range(0, min(len(ids), 4000) - 100, 100):
             server.against(ids[at], ids[at + 1 : at + 101])
         memory = server.memory()
-        bench.row("sparse", f"{what}: RssAnon after questions about {min(len(ids), 4000):,}", "Throng", people, memory["RssAnon"] / 1e9, "GB", 6, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e9:.1f} GB; {' '.join(settings)}")
+        bench.row(
+            "sparse",
+            f"{what}: RssAnon after questions about {min(len(ids), 4000):,}",
+            "Throng",
+            people,
+            memory["RssAnon"] / 1e9,
+            "GB",
+            6,
+            f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e9:.1f} GB; {' '.join(settings)}",
+        )
         server.stop()
 
 
@@ -341,7 +399,16 @@ def part_contains(bench, people):
         filled = Filled(bench.binary, str(folder / "data"), people, 8, DENSITIES)
         server = bench.serve(folder / "data")
         found = wrk(bench, folder, server, filled.ids()[1], people, 64, 8)
-        bench.row("contains", "is X in A, 64 callers", "Throng", people, found["rate"], "requests/s", 60_000, f"p99 {found['p99']:.1f} ms (target 5), {found['errors']} errors; wrk on the same two cores")
+        bench.row(
+            "contains",
+            "is X in A, 64 callers",
+            "Throng",
+            people,
+            found["rate"],
+            "requests/s",
+            60_000,
+            f"p99 {found['p99']:.1f} ms (target 5), {found['errors']} errors; wrk on the same two cores",
+        )
         server.stop()
         if bench.arguments.no_peers:
             return
@@ -349,10 +416,33 @@ def part_contains(bench, people):
         bits = filled.bits(filled.ids()[1])
         for part in numpy_batches(sets_data.persons(bits)):
             redis.connection.call(b"SADD", b"s", *(b"%012d" % person for person in part))
-        command = ["redis-benchmark", "-s", redis.path, "-c", "64", "-n", "500000", "-r", str(people), "--csv", "SISMEMBER", "s", "__rand_int__"]
+        command = [
+            "redis-benchmark",
+            "-s",
+            redis.path,
+            "-c",
+            "64",
+            "-n",
+            "500000",
+            "-r",
+            str(people),
+            "--csv",
+            "SISMEMBER",
+            "s",
+            "__rand_int__",
+        ]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         rate = float(done.strip().splitlines()[-1].split('","')[1].strip('"'))
-        bench.row("contains", "is X in A, 64 callers", "Redis, SISMEMBER", people, rate, "requests/s", None, "redis-benchmark, no HTTP, no JSON, no hashing")
+        bench.row(
+            "contains",
+            "is X in A, 64 callers",
+            "Redis, SISMEMBER",
+            people,
+            rate,
+            "requests/s",
+            None,
+            "redis-benchmark, no HTTP, no JSON, no hashing",
+        )
         redis.stop()
 
 
@@ -402,7 +492,16 @@ def part_lookup(bench, people):
             started = time.perf_counter()
             find(person)
             spent.append((time.perf_counter() - started) * 1000)
-        bench.row("lookup", f"which of {audiences:,} audiences hold X", "Throng", people, statistics.median(spent), "ms", 1, f"99th percentile {sorted(spent)[197]:.1f}; {expected} of them")
+        bench.row(
+            "lookup",
+            f"which of {audiences:,} audiences hold X",
+            "Throng",
+            people,
+            statistics.median(spent),
+            "ms",
+            1,
+            f"99th percentile {sorted(spent)[197]:.1f}; {expected} of them",
+        )
         server.stop()
         if bench.arguments.no_peers or people > 1_000_000:
             return
@@ -414,7 +513,16 @@ def part_lookup(bench, people):
             return sum(redis.connection.answer() for _ in ids)
 
         median, slowest = timed(lambda: getbits(asked[0]))
-        bench.row("lookup", f"which of {audiences:,} audiences hold X", "Redis, GETBIT pipelined", people, median, "ms", None, f"slowest {slowest:.1f}; the person's number is known, no hashing")
+        bench.row(
+            "lookup",
+            f"which of {audiences:,} audiences hold X",
+            "Redis, GETBIT pipelined",
+            people,
+            median,
+            "ms",
+            None,
+            f"slowest {slowest:.1f}; the person's number is known, no hashing",
+        )
         redis.stop()
 
 
@@ -490,7 +598,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True, help="the throng binary (release)")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, of {','.join(PARTS)}")
-    parser.add_argument("--people", default="1000000,10000000,50000000,100000000", help="sizes for keys and questions; the largest is that of sparse, the smallest that of contains, lookup and readers")
+    parser.add_argument(
+        "--people",
+        default="1000000,10000000,50000000,100000000",
+        help="sizes for keys and questions; the largest is that of sparse, the smallest that of contains, lookup and readers",
+    )
     parser.add_argument("--keys", type=int, default=10_000_000, help="identifiers ingested")
     parser.add_argument("--sparse-audiences", type=int, default=10_000)
     parser.add_argument("--sets-memory", default="3GB", help="sets.memory of the part sparse")

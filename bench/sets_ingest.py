@@ -82,7 +82,9 @@ def both(bench, who, count, send, callers=CALLERS):
         first = 0 if not known else 1000
         made = [[digest(n) for n in numbers(batch, known)] for batch in range(first, first + count)]
         parts = [made[at::callers] for at in range(callers)]
-        threads = [threading.Thread(target=lambda at=at, part=part: [send(at, one) for one in part]) for at, part in enumerate(parts)]
+        threads = [
+            threading.Thread(target=lambda at=at, part=part: [send(at, one) for one in part]) for at, part in enumerate(parts)
+        ]
         started = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -99,7 +101,9 @@ def redis(bench):
         count = PEER_BATCHES["Redis"]
         for known in (False, True):
             first = 1000 if known else 0
-            made = [encoded(b"SADD", b"a", *(digest(n) for n in numbers(batch, known))) for batch in range(first, first + count)]
+            made = [
+                encoded(b"SADD", b"a", *(digest(n) for n in numbers(batch, known))) for batch in range(first, first + count)
+            ]
 
             def send(connection, part):
                 for one in part:
@@ -147,7 +151,9 @@ def postgres(bench):
 def clickhouse(bench):
     with bench.folder("clickhouse") as folder:
         peer = ClickHouse(folder)
-        peer.session.query("CREATE TABLE bench.known (key FixedString(32)) ENGINE = MergeTree ORDER BY key SETTINGS fsync_after_insert = 1")
+        peer.session.query(
+            "CREATE TABLE bench.known (key FixedString(32)) ENGINE = MergeTree ORDER BY key SETTINGS fsync_after_insert = 1"
+        )
         count = 40
         for at in range(count):
             (folder / f"{at}.bin").write_bytes(b"".join(digest(n) for n in numbers(at, False)))
