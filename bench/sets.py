@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -34,6 +35,10 @@ AGAINST = 100
 PARTS = ("ingest", "keys", "questions", "sparse", "contains", "lookup", "readers")
 # A bitmap of a set of persons costs so much at most; a key with its person in the database about so much.
 KEY_BYTES = 20
+# Batches of the writer beside readers: so many twentieths of a second.
+WRITTEN = 120
+# Audiences asked about in the part sparse.
+SPARSE_ASKED = 1_500
 
 
 class Bench:
@@ -339,7 +344,8 @@ def part_sparse(bench, people):
     """Thousands of audiences of 1 % of the people, more than the memory that sets may take."""
     audiences = bench.arguments.sparse_audiences
     members = people // 100
-    needed = people * 2 * KEY_BYTES + audiences * members * 21 // 10 + (1 << 30)
+    # And the files of the sets that are asked about.
+    needed = people * KEY_BYTES + audiences * members * 21 // 10 + SPARSE_ASKED * members * 21 // 10
     if not has_room(bench.work, needed, f"{audiences:,} audiences of {members:,}"):
         return
     with bench.folder("sparse") as folder:
@@ -373,12 +379,12 @@ def part_sparse(bench, people):
         )
         warm, _ = timed(lambda: server.overlap(*pair), found)
         bench.row("sparse", f"{what}: the same two again", "Throng", people, warm, "ms")
-        for at in range(0, min(len(ids), 4000) - 100, 100):
+        for at in range(0, min(len(ids), SPARSE_ASKED) - 100, 100):
             server.against(ids[at], ids[at + 1 : at + 101])
         memory = server.memory()
         bench.row(
             "sparse",
-            f"{what}: RssAnon after questions about {min(len(ids), 4000):,}",
+            f"{what}: RssAnon after questions about {min(len(ids), SPARSE_ASKED):,}",
             "Throng",
             people,
             memory["RssAnon"] / 1e9,
@@ -450,12 +456,17 @@ def wrk(bench, folder, server, audience, people, callers, seconds):
     script = folder / "contains.lua"
     script.write_text(
         f"""
-local n = 0
+local asked, n = {{}}, 0
+init = function()
+  for i = 1, 20000 do
+    local body = '{{"kind":"email","values":["person-' .. (i * 48271 % {people} + 1) .. '@example.com"]}}'
+    asked[i] = wrk.format("POST", "/api/v1/audiences/{audience}/members/contains",
+      {{["Authorization"] = "Bearer {server.secret}", ["Content-Type"] = "application/json"}}, body)
+  end
+end
 request = function()
-  n = (n * 48271 + 11) % 2147483647
-  local body = '{{"kind":"email","values":["person-' .. (n % {people} + 1) .. '@example.com"]}}'
-  return wrk.format("POST", "/api/v1/audiences/{audience}/members/contains",
-    {{["Authorization"] = "Bearer {server.secret}", ["Content-Type"] = "application/json"}}, body)
+  n = n % 20000 + 1
+  return asked[n]
 end
 done = function(summary, latency)
   io.write(string.format("RESULT %f %f %d\\n", summary.requests / summary.duration * 1e6, latency:percentile(99) / 1000,
@@ -527,67 +538,48 @@ def part_lookup(bench, people):
 
 
 def part_readers(bench, people):
-    """One writer at a million identifiers a second beside readers."""
+    """One writer at a million identifiers a second beside readers, and the same readers alone."""
     with bench.folder("readers") as folder:
         filled = Filled(bench.binary, str(folder / "data"), people, 16, DENSITIES)
         server = bench.serve(folder / "data")
         ids = filled.ids()
-        structure = 1
-        auth = server.headers()
-        new = {"dialect": "criteo", "name": "bench", "structures": [structure]}
-        client = server.call("POST", "/api/v1/credentials", json.dumps(new), auth)
+        new = {"dialect": "criteo", "name": "bench", "structures": [1]}
+        client = server.call("POST", "/api/v1/credentials", json.dumps(new), server.headers())
         access = ingest.access(server, client["client_id"], client["secret"])
-        target = ingest.audience(server, access, structure, "written")
-        batches, over = ingest.bodies(0, 120), threading.Event()
-        written = {"batches": 0, "seconds": 0.0}
-        writer = threading.Thread(target=paced, args=(server, access, target, batches, over, written))
-        spent = {"overlap": [], "contains": []}
-        readers = [threading.Thread(target=reading, args=(server, ids, people, over, spent)) for _ in range(4)]
-        for thread in (writer, *readers):
-            thread.start()
-        writer.join()
-        over.set()
-        for reader in readers:
-            reader.join()
-        rate = written["batches"] * ingest.BATCH / written["seconds"] / 1e6
-        for name, times in spent.items():
-            p99 = sorted(times)[int(len(times) * 0.99)]
-            note = f"median {statistics.median(times):.1f}, slowest {max(times):.1f}, {len(times):,} of them; the writer wrote {rate:.2f} M/s; four readers in Python"
-            bench.row("readers", f"{name} beside one writer, 99th percentile", "Throng", people, p99, "ms", 20, note)
+        target = ingest.audience(server, access, 1, "written")
+        batches = ingest.bodies(0, WRITTEN)
+        for beside in (False, True):
+            context = multiprocessing.get_context("spawn")
+            over, answers = context.Event(), context.Queue()
+            readers = context.Process(target=sets_ingest.read, args=(server.port, server.secret, ids, people, over, answers))
+            readers.start()
+            answers.get()
+            started = time.perf_counter()
+            if beside:
+                paced(server, access, target, batches)
+            else:
+                over.wait(WRITTEN * ingest.BATCH / 1e6)
+            seconds = time.perf_counter() - started
+            over.set()
+            spent = answers.get()
+            readers.join()
+            rate = f"the writer wrote {WRITTEN * ingest.BATCH / seconds / 1e6:.2f} M/s" if beside else "nobody wrote"
+            for name, times in spent.items():
+                p99 = sorted(times)[int(len(times) * 0.99)]
+                note = f"median {statistics.median(times):.1f}, slowest {max(times):.1f}, {len(times):,} of them; {rate}"
+                what = f"{name}, 99th percentile, {'beside one writer' if beside else 'alone'}"
+                bench.row("readers", what, "Throng", people, p99, "ms", 20 if beside else None, note)
         server.stop()
 
 
-def paced(server, access, target, batches, over, written):
+def paced(server, access, target, batches):
     """Sends a batch every 50 ms, or as fast as it goes where that is slower."""
-    started = time.perf_counter()
+    started, never = time.perf_counter(), threading.Event()
     for at, body in enumerate(batches):
         early = started + at * ingest.BATCH / 1e6 - time.perf_counter()
         if early > 0:
-            over.wait(early)
+            never.wait(early)
         ingest.send(server.port, access, target, [body], [])
-        written["batches"] += 1
-    written["seconds"] = time.perf_counter() - started
-
-
-def reading(server, ids, people, over, spent):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    chance = random.Random(threading.get_ident())
-    while not over.is_set():
-        for name in spent:
-            first, second = chance.sample(ids, 2)
-            path, body = "/api/v1/overlap", {"audiences": [first, second]}
-            if name == "contains":
-                path = f"/api/v1/audiences/{first}/members/contains"
-                body = {"kind": "email", "values": [f"person-{chance.randrange(1, people)}@example.com"]}
-            text = json.dumps(body)
-            started = time.perf_counter()
-            connection.request("POST", path, text, server.headers())
-            response = connection.getresponse()
-            response.read()
-            if response.status != 200:
-                print(f"{path}: {response.status}", file=sys.stderr)
-                os._exit(1)
-            spent[name].append((time.perf_counter() - started) * 1000)
 
 
 def part_ingest(bench, _people):
@@ -605,7 +597,7 @@ def main():
     )
     parser.add_argument("--keys", type=int, default=10_000_000, help="identifiers ingested")
     parser.add_argument("--sparse-audiences", type=int, default=10_000)
-    parser.add_argument("--sets-memory", default="3GB", help="sets.memory of the part sparse")
+    parser.add_argument("--sets-memory", default="2GB", help="sets.memory of the part sparse")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--write", help="append each row as JSON to this file, which bench/sets_plot.py draws")
     parser.add_argument("--work", help="a folder with room for the databases (the system's temporary one)")
