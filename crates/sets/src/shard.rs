@@ -35,7 +35,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    fn to_bytes(&self) -> [u8; BUCKET_BYTES] {
+    fn to_bytes(self) -> [u8; BUCKET_BYTES] {
         let mut bytes = [0; BUCKET_BYTES];
         bytes[..8].copy_from_slice(&self.tags.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.high.to_le_bytes());
@@ -150,7 +150,7 @@ impl Shard {
     /// Appends the table as bytes, [`BUCKET_BYTES`] a bucket.
     pub(crate) fn table(&self, out: &mut Vec<u8>) {
         out.reserve(self.buckets.len() * BUCKET_BYTES);
-        out.extend(self.buckets.iter().flat_map(Bucket::to_bytes));
+        out.extend(self.buckets.iter().copied().flat_map(Bucket::to_bytes));
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::words::{self, WORDS, Words};
 use crate::container::{Container, Run, arrays};
@@ -304,7 +304,7 @@ impl Question for Overlaps {
                 None => match self.feeds.next(&mut fuel)? {
                     Stop::Tired => return Ok(None),
                     Stop::End => return Ok(Some(self.answer())),
-                    Stop::At(_) if self.feeds.count() == 2 => self.pair(&mut fuel),
+                    Stop::At(_) if self.rows > 0 && self.feeds.count() == 2 => self.pair(&mut fuel),
                     Stop::At(_) => self.chunk = self.begin(&mut fuel),
                 },
             }
@@ -313,7 +313,9 @@ impl Question for Overlaps {
             }
         }
     }
+}
 
+impl Divide for Overlaps {
     fn divide(self, parts: usize) -> Vec<Overlaps> {
         let parts = self.feeds.parts(parts).into_iter();
         let mut divided: Vec<Overlaps> = parts

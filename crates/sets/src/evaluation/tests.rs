@@ -104,7 +104,7 @@ fn sets_that_are_read_answer_the_same() {
 
 #[test]
 fn parts_are_joined_to_the_same() {
-    fn joined<Q: Question>(question: Q, parts: usize) -> (usize, Q::Answer) {
+    fn joined<Q: Divide>(question: Q, parts: usize) -> (usize, Q::Answer) {
         let parts = question.divide(parts);
         let count = parts.len();
         let answers = parts

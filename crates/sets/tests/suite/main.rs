@@ -3,6 +3,7 @@
 mod codecs;
 mod common;
 mod dictionary;
+mod dictionary_cache;
 mod questions;
 mod set;
 mod shelf;
