@@ -26,7 +26,7 @@ use crate::shard::{BUCKET_BYTES, Bucket, ENTRIES_MAX, Shard};
 const MAGIC: [u8; 8] = *b"THRONGKD";
 /// The version of the format; another is not read.
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 64 << 10;
+const HEADER_BYTES: usize = 12 << 10;
 const HASH_BYTES: usize = 32;
 /// The name of a database is at most so long.
 const DATABASE_BYTES_MAX: usize = 1 << 10;
@@ -160,18 +160,18 @@ impl Dictionary {
         fs::remove_file(path)?;
         let length = file.metadata()?.len();
         let length = usize::try_from(length).map_err(|_| TOO_LONG)?;
-        if length < HEADER_BYTES {
+        if length == 0 {
             return Err(CUT);
         }
         let mapping = Mapping::new(&file, length)?;
-        let (stamp, parts) = header(&mapping.bytes()[..HEADER_BYTES], key)?;
-        if !believe(&stamp) {
-            return Err(FOREIGN);
-        }
-        let starts = starts(&parts, length)?;
-        mapping.populate();
-        let tables = verified(mapping.bytes(), &parts, &starts, key)?;
         drop(file);
+        let (stamp, parts, tables) = checked(mapping.bytes(), key, &mut |stamp| {
+            let believed = believe(stamp);
+            if believed {
+                mapping.populate();
+            }
+            believed
+        })?;
         let room = Arc::new(Room::in_folder(folder));
         let mut pages = mapping.into_pages();
         pages.skip(HEADER_BYTES);
@@ -334,6 +334,22 @@ fn header_bytes(stamp: &CacheStamp, parts: &[Part], key: &CacheKey) -> Result<Ve
     Ok(out)
 }
 
+/// What a file says, if all of it is right.
+#[expect(clippy::type_complexity, reason = "the three parts of a file")]
+fn checked(
+    bytes: &[u8],
+    key: &CacheKey,
+    believe: &mut dyn FnMut(&CacheStamp) -> bool,
+) -> Result<(CacheStamp, Vec<Part>, Vec<Vec<Bucket>>), CacheError> {
+    let (stamp, parts) = header(bytes.get(..HEADER_BYTES).ok_or(CUT)?, key)?;
+    if !believe(&stamp) {
+        return Err(FOREIGN);
+    }
+    let starts = starts(&parts, bytes.len())?;
+    let tables = verified(bytes, &parts, &starts, key)?;
+    Ok((stamp, parts, tables))
+}
+
 /// Reads a header, if its checksum is right.
 fn header(bytes: &[u8], key: &CacheKey) -> Result<(CacheStamp, Vec<Part>), CacheError> {
     let mut fields = Fields(bytes);
@@ -435,4 +451,48 @@ fn verified(
         }
         Ok(tables)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Key;
+
+    /// Of each byte a bit, and of the parts that the checksums do not cover (the rest of a last page) none that matters.
+    #[test]
+    fn a_flipped_bit_at_any_byte_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keys");
+        let key = CacheKey::new([3; 32]);
+        let dictionary = Dictionary::new();
+        for number in 0..40u8 {
+            let key = Key::from_bytes([
+                number, 1, 2, number, 4, 5, 6, 0, 8, 9, 10, 11, 12, 13, 14, 15,
+            ]);
+            dictionary.insert(key, u32::from(number) + 1);
+        }
+        let stamp = CacheStamp {
+            database: "d".repeat(DATABASE_BYTES_MAX),
+            epoch: 1,
+            workspace: 1,
+            seq: 1,
+            hash: [1; 32],
+            complete: 40,
+            until: 40,
+        };
+        let saved = dictionary.save(&path, &key, &|| true, &mut || Some(stamp.clone()));
+        assert!(saved.expect("it is written"));
+        let mut bytes = fs::read(&path).expect("it is read");
+        let (found, parts, _) = checked(&bytes, &key, &mut |_| true).expect("it is sound");
+        assert_eq!((found, parts[0].entries), (stamp, 40));
+        let covered = HEADER_BYTES + parts[0].table_bytes() + 40 * ENTRY_BYTES;
+        assert_eq!(bytes.len(), covered - 40 * ENTRY_BYTES + PAGE_BYTES);
+        for at in 0..bytes.len() {
+            let bit = 1 << (at * 3 % 8);
+            bytes[at] ^= bit;
+            let believed = checked(&bytes, &key, &mut |_| true).is_ok();
+            assert_eq!(believed, at >= covered, "byte {at}");
+            bytes[at] ^= bit;
+        }
+    }
 }

@@ -8,7 +8,7 @@
 
 use crate::Person;
 use crate::key::Key;
-use crate::machine::{PAGE_BYTES, Page};
+use crate::machine::{PAGE_BYTES, Page, prefetch};
 use crate::room::Room;
 
 pub(crate) const ENTRY_BYTES: usize = 20;
@@ -76,6 +76,14 @@ impl Entries {
     pub(crate) fn get(&self, index: usize) -> Option<Entry> {
         let page = self.pages.get(index / PAGE)?;
         Some(Entry::from_bytes(&slots(page)[index % PAGE]))
+    }
+
+    /// Asks for an entry that will be read soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, index: usize) {
+        if let Some(page) = self.pages.get(index / PAGE) {
+            prefetch(&slots(page)[index % PAGE]);
+        }
     }
 
     /// # Panics

@@ -22,6 +22,7 @@ mod identity;
 mod key;
 mod key_batch;
 mod key_hash;
+mod key_lanes;
 mod key_order;
 #[expect(
     unsafe_code,

@@ -131,9 +131,27 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
+/// Whether kernels over 32-bit lanes are run in vectors of 256 bits at least.
+pub(crate) fn has_wide_vectors() -> bool {
+    Level::best() > Level::Plain
+}
+
+/// Asks for the memory behind a reference, which will be needed soon. Changes nothing but time.
+#[inline(always)]
+pub(crate) fn prefetch<T>(soon: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and it reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = soon;
+}
+
 /// Has the beginning of a slice brought into the cache while other work goes on; the processor brings the rest by itself.
 #[inline]
-pub(crate) fn prefetch<T>(slice: &[T]) {
+pub(crate) fn prefetch_slice<T>(slice: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};

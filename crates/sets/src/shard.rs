@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::Person;
 use crate::entries::{Entries, Entry};
 use crate::key::Key;
+use crate::machine::prefetch;
 use crate::room::Room;
 
 /// The slots of a bucket.
@@ -34,7 +35,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    fn to_bytes(&self) -> [u8; BUCKET_BYTES] {
+    fn to_bytes(self) -> [u8; BUCKET_BYTES] {
         let mut bytes = [0; BUCKET_BYTES];
         bytes[..8].copy_from_slice(&self.tags.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.high.to_le_bytes());
@@ -95,6 +96,15 @@ fn slot_of(mask: u64) -> usize {
 /// The bytes of a bucket in a file.
 pub(crate) const BUCKET_BYTES: usize = size_of::<Bucket>();
 
+/// Where a key may be, by its home bucket.
+#[derive(Clone, Copy)]
+enum Candidate {
+    At(usize),
+    /// The bucket is full, and the key went past it if it is there.
+    Elsewhere,
+    Absent,
+}
+
 /// Keys and their persons.
 #[derive(Default)]
 pub(crate) struct Shard {
@@ -140,7 +150,7 @@ impl Shard {
     /// Appends the table as bytes, [`BUCKET_BYTES`] a bucket.
     pub(crate) fn table(&self, out: &mut Vec<u8>) {
         out.reserve(self.buckets.len() * BUCKET_BYTES);
-        out.extend(self.buckets.iter().flat_map(Bucket::to_bytes));
+        out.extend(self.buckets.iter().copied().flat_map(Bucket::to_bytes));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -194,27 +204,50 @@ impl Shard {
 
     /// Puts the person of each key that `order` names at the same place of `out`.
     ///
-    /// In two passes over a few keys at a time: the first reads buckets, the second entries. Within a pass no read depends on
-    /// another, so that the misses overlap.
+    /// In passes over a few keys at a time: the first asks for buckets, the second reads them and asks for entries, the third
+    /// reads those. So the misses of many keys overlap.
     pub(crate) fn get_all(&self, keys: &[Key], order: &[u32], out: &mut [Option<Person>]) {
         if self.buckets.is_empty() {
             return;
         }
-        let mut candidates = [0usize; AHEAD];
-        for order in order.chunks(AHEAD) {
-            for (candidate, place) in candidates.iter_mut().zip(order) {
+        let mut candidates = [Candidate::Absent; AHEAD];
+        self.prefetch(order.iter().take(AHEAD).map(|place| &keys[*place as usize]));
+        for (number, order_now) in order.chunks(AHEAD).enumerate() {
+            let later = order.get((number + 1) * AHEAD..).unwrap_or_default();
+            self.prefetch(later.iter().take(AHEAD).map(|place| &keys[*place as usize]));
+            for (candidate, place) in candidates.iter_mut().zip(order_now) {
                 let key = &keys[*place as usize];
                 let bucket = &self.buckets[self.home(key)];
                 let matches = bucket.matches(tag(key));
-                let index = bucket.index(slot_of(matches) % WIDTH);
-                *candidate = if matches == 0 { usize::MAX } else { index };
-            }
-            for (candidate, place) in candidates.iter().zip(order) {
-                let key = &keys[*place as usize];
-                out[*place as usize] = match self.entries.get(*candidate) {
-                    Some(entry) if entry.key == *key => Some(entry.person),
-                    _ => self.get(key),
+                *candidate = if matches != 0 {
+                    let index = bucket.index(slot_of(matches));
+                    self.entries.prefetch(index);
+                    Candidate::At(index)
+                } else if bucket.is_full() {
+                    Candidate::Elsewhere
+                } else {
+                    Candidate::Absent
                 };
+            }
+            for (candidate, place) in candidates.iter().zip(order_now) {
+                let key = &keys[*place as usize];
+                out[*place as usize] = match candidate {
+                    Candidate::Absent => None,
+                    Candidate::At(index) => match self.entries.get(*index) {
+                        Some(entry) if entry.key == *key => Some(entry.person),
+                        _ => self.get(key),
+                    },
+                    Candidate::Elsewhere => self.get(key),
+                };
+            }
+        }
+    }
+
+    /// Asks for the home buckets of keys.
+    fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key>) {
+        for key in keys {
+            if let Some(bucket) = self.buckets.get(self.home(key)) {
+                prefetch(bucket);
             }
         }
     }
@@ -235,16 +268,15 @@ impl Shard {
     pub(crate) fn insert_all(&mut self, keys: &[Key], persons: &[Person]) -> usize {
         let before = self.len();
         self.make_room(keys.len());
-        let mut touched = 0;
-        for (keys, persons) in keys.chunks(AHEAD).zip(persons.chunks(AHEAD)) {
-            for key in keys {
-                touched |= self.buckets[self.home(key)].tags;
-            }
-            for (key, person) in keys.iter().zip(persons) {
+        self.prefetch(keys.iter().take(AHEAD));
+        let pieces = keys.chunks(AHEAD).zip(persons.chunks(AHEAD));
+        for (number, (now, persons)) in pieces.enumerate() {
+            let later = keys.get((number + 1) * AHEAD..).unwrap_or_default();
+            self.prefetch(later.iter().take(AHEAD));
+            for (key, person) in now.iter().zip(persons) {
                 self.insert(*key, *person);
             }
         }
-        std::hint::black_box(touched);
         self.len() - before
     }
 

@@ -154,9 +154,9 @@ impl Container {
     /// Has what is outside of the container brought into the cache.
     pub(crate) fn prefetch(&self) {
         match self {
-            Container::Array(list) => machine::prefetch(list),
-            Container::Bitmap(bitmap) => machine::prefetch(bitmap.words()),
-            Container::Runs(runs) => machine::prefetch(runs.list()),
+            Container::Array(list) => machine::prefetch_slice(list),
+            Container::Bitmap(bitmap) => machine::prefetch_slice(bitmap.words()),
+            Container::Runs(runs) => machine::prefetch_slice(runs.list()),
         }
     }
 

@@ -373,9 +373,9 @@ impl<'a> Shape<'a> {
     fn prefetch(self) {
         match self {
             Shape::Full => {}
-            Shape::Words(words) => machine::prefetch(words),
-            Shape::Lows(list) => machine::prefetch(list),
-            Shape::Runs(list) => machine::prefetch(list),
+            Shape::Words(words) => machine::prefetch_slice(words),
+            Shape::Lows(list) => machine::prefetch_slice(list),
+            Shape::Runs(list) => machine::prefetch_slice(list),
         }
     }
 }
