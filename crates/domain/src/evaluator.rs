@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use parking_lot::{Condvar, Mutex};
-use sets::{Question, STEP, Unreadable};
+use sets::{Divide, Question, STEP, Unreadable};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
@@ -119,10 +120,13 @@ impl Evaluator {
     }
 }
 
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn start() -> Arc<Shared> {
     let shared = Arc::<Shared>::default();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..threads {
+    for _ in 0..threads() {
         let shared = Arc::clone(&shared);
         let started = std::thread::Builder::new()
             .name("throng-question".into())
@@ -183,6 +187,16 @@ impl Domain {
     {
         let time_max = Duration::from_millis(limits::QUESTION_MS_MAX);
         self.evaluator().ask(question, time_max).await
+    }
+
+    /// Answers a question that may be long, in parts on all threads; each part waits and takes its turns like a question.
+    pub(crate) async fn ask_divided<Q>(&self, question: Q) -> Result<Q::Answer>
+    where
+        Q: Divide + 'static,
+    {
+        let parts = question.divide(threads()).into_iter();
+        let answers = try_join_all(parts.map(|part| self.ask(part))).await?;
+        Ok(Q::join(answers))
     }
 }
 

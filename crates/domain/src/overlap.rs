@@ -64,9 +64,9 @@ impl Domain {
         let (sized, operands) = self
             .overlap_named(&snapshot, &sight, audiences, "audiences")
             .await?;
-        let matrix = self.ask(Overlaps::among(operands.clone())).await?;
+        let matrix = self.ask_divided(Overlaps::among(operands.clone())).await?;
         let regions = match regions {
-            true => Some(shown(&self.ask(Regions::new(operands)).await?)),
+            true => Some(shown(&self.ask_divided(Regions::new(operands)).await?)),
             false => None,
         };
         Ok(Overlap {
@@ -93,7 +93,7 @@ impl Domain {
         let (others, columns) = self
             .overlap_named(&snapshot, &sight, against, "against")
             .await?;
-        let counts = self.ask(Overlaps::between(row, columns)).await?;
+        let counts = self.ask_divided(Overlaps::between(row, columns)).await?;
         let counts = counts.into_iter().flatten();
         Ok(OverlapAgainst {
             seq: snapshot.state.seq,

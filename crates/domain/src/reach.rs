@@ -48,7 +48,7 @@ impl Domain {
         let count = Count::new(resolved.expression, operands, snapshot.state.next_person);
         Ok(Reach {
             seq: snapshot.state.seq,
-            people: self.ask(count).await?,
+            people: self.ask_divided(count).await?,
             operands: shown,
         })
     }

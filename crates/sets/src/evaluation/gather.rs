@@ -81,7 +81,8 @@ impl Divide for Count {
 /// Whom an expression holds.
 #[derive(Debug)]
 pub struct Gather {
-    evaluation: Evaluation,
+    /// Boxed, since whoever waits for it keeps it among smaller things.
+    evaluation: Box<Evaluation>,
     chunks: Vec<Chunk>,
 }
 
@@ -93,7 +94,7 @@ impl Gather {
     /// When the expression names an operand that is not there.
     pub fn new(expression: Expression, operands: Vec<Operand>, next_person: Person) -> Gather {
         Gather {
-            evaluation: Evaluation::new(&expression, operands, next_person, false),
+            evaluation: Box::new(Evaluation::new(&expression, operands, next_person, false)),
             chunks: Vec::new(),
         }
     }
@@ -133,7 +134,7 @@ impl Question for Gather {
 impl Divide for Gather {
     fn divide(self, parts: usize) -> Vec<Gather> {
         let gather = |evaluation| Gather {
-            evaluation,
+            evaluation: Box::new(evaluation),
             chunks: Vec::new(),
         };
         self.evaluation
