@@ -2,6 +2,8 @@
 //! Without `--cfg shuttle` there is nothing here.
 #![cfg(shuttle)]
 
+mod places;
+
 use std::sync::Arc;
 
 use shuttle::{scheduler::PctScheduler, thread};
