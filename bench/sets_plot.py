@@ -89,13 +89,25 @@ def figure(value):
 def tables(rows):
     out = []
     for part in dict.fromkeys(row["part"] for row in rows):
-        out += [f"### {part}", "", "| work | people or keys | who | measured | times Throng's | target | |", "|---|---|---|---|---|---|---|"]
+        out += [
+            f"### {part}",
+            "",
+            "| work | people or keys | who | measured | times Throng's | target | |",
+            "|---|---|---|---|---|---|---|",
+        ]
         for row in (row for row in rows if row["part"] == part):
-            own = [other for other in rows if other["who"] == "Throng" and (other["part"], other["what"], other["unit"]) == (part, row["what"], row["unit"])]
+            own = [
+                other
+                for other in rows
+                if other["who"] == "Throng"
+                and (other["part"], other["what"], other["unit"]) == (part, row["what"], row["unit"])
+            ]
             own = [other for other in own if other["people"] == row["people"]] or (own if part == "ingest" else [])
             ratio = f"{row['value'] / own[0]['value']:.2g}" if own and row["who"] != "Throng" else ""
             goal = "" if row["target"] is None else f"{row['target']:g} {row['unit']}"
-            out.append(f"| {row['what']} | {row['people']:,} | {row['who']} | {figure(row['value'])} {row['unit']} | {ratio} | {goal} | {row['note']} |")
+            out.append(
+                f"| {row['what']} | {row['people']:,} | {row['who']} | {figure(row['value'])} {row['unit']} | {ratio} | {goal} | {row['note']} |"
+            )
         out.append("")
     return "\n".join(out)
 
