@@ -17,9 +17,9 @@ from support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = 200
-# Folders whose tests prove nothing that a vendor documents, and so no cell: what the server does by itself, and whether
-# the tools of these suites can be believed.
-WITHOUT_CELLS = {"server", "tooling"}
+# Folders whose tests prove nothing that a vendor documents, and so no cell: what the server does by itself, what only the
+# native API answers, and whether the tools of these suites can be believed.
+WITHOUT_CELLS = {"server", "native", "tooling"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

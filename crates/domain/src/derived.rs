@@ -29,8 +29,9 @@ struct Origin {
     rule: Option<Arc<Rule>>,
     /// The number of the next new person, where the rule holds people whom it does not name.
     next_person: Option<Person>,
-    /// Those of a structure end with its own, so that where one is says in which structure it is.
-    sets: Vec<(SetId, Version)>,
+    /// With the change that each changed last. Those of a structure end with its own, so that where one is says in which
+    /// structure it is.
+    sets: Vec<(SetId, u64)>,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Derived {
     }
 
     fn keep(&self, key: (i64, i64), origin: Origin, people: &Set, bytes_max: usize) {
-        let bytes = people.memory_bytes() + origin.sets.len() * size_of::<(SetId, Version)>();
+        let bytes = people.memory_bytes() + origin.sets.len() * size_of::<(SetId, u64)>();
         if bytes > bytes_max {
             return;
         }
@@ -211,7 +212,7 @@ impl Snapshot {
             next_person: unbounded.then_some(self.state.next_person),
             sets: sets
                 .into_iter()
-                .map(|set| (set, version(&self.state, set)))
+                .map(|set| (set, self.state.version(set)))
                 .collect(),
         }
     }
@@ -332,23 +333,6 @@ fn finish<Q: Question>(mut question: Q) -> Result<Q::Answer> {
             return Ok(answer);
         }
     }
-}
-
-/// Which of the contents that a set has had it has in a state.
-#[derive(Debug)]
-struct Version(Option<Set>);
-
-impl PartialEq for Version {
-    fn eq(&self, other: &Version) -> bool {
-        let both = self.0.as_ref().zip(other.0.as_ref());
-        both.is_some_and(|(one, other)| one.is_same(other))
-    }
-}
-
-impl Eq for Version {}
-
-fn version(state: &sets::State, set: SetId) -> Version {
-    Version(state.set(set).ok())
 }
 
 #[cfg(test)]

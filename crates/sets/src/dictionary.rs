@@ -4,16 +4,18 @@
 //! 256th at a time. It does not keep positions, nor does it forget by itself. Invariant: a key has at most one person.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use crate::sync::RwLock;
 
 use crate::Person;
 use crate::key::Key;
 use crate::key_order::{KeyOrder, SHARD_BITS, shard_of};
+use crate::room::Room;
 use crate::shard::Shard;
+use crate::sync::RwLock;
 
-const SHARDS: usize = 1 << SHARD_BITS;
+pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
 /// Batches are put in order in pieces of this many keys, so that the order stays in the cache.
 const PIECE: usize = 1 << 18;
 
@@ -31,12 +33,34 @@ impl Default for Dictionary {
 }
 
 impl Dictionary {
-    /// An empty dictionary.
+    /// An empty dictionary in memory.
     pub fn new() -> Dictionary {
+        Dictionary::with_room(Room::default())
+    }
+
+    /// An empty dictionary whose entries are in files of a folder, which have no names and go with the process. The folder is
+    /// this dictionary's alone; it need not be there, and may be deleted at any time.
+    pub fn in_folder(folder: &Path) -> Dictionary {
+        Dictionary::with_room(Room::in_folder(folder))
+    }
+
+    fn with_room(room: Room) -> Dictionary {
+        let room = Arc::new(room);
+        Dictionary::of_shards((0..SHARDS).map(|_| Shard::new(Arc::clone(&room))))
+    }
+
+    /// A dictionary of so many shards as it has.
+    pub(crate) fn of_shards(shards: impl Iterator<Item = Shard>) -> Dictionary {
+        let shards: Box<[_]> = shards.map(RwLock::new).collect();
+        assert_eq!(shards.len(), SHARDS, "a shard for each first byte");
         Dictionary {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            shards,
             generation: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn shards(&self) -> &[RwLock<Shard>] {
+        &self.shards
     }
 
     /// Makes room for about so many more keys, so that loading them does not grow the tables step by step. More may be added.
@@ -139,6 +163,38 @@ impl Dictionary {
         added
     }
 
+    /// [`Dictionary::insert_all`] for what is loaded at start: on all cores, each for shards of its own.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many persons as keys.
+    pub fn load_all(&self, keys: &[Key], persons: &[Person]) -> u64 {
+        assert_eq!(keys.len(), persons.len(), "every key has a person");
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        if threads == 1 || keys.len() < 2 * PIECE {
+            return self.insert_all(keys, persons);
+        }
+        let each = SHARDS.div_ceil(threads);
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..SHARDS)
+                .step_by(each)
+                .map(|first| {
+                    scope.spawn(move || {
+                        let mine = |key: &&Key| (first..first + each).contains(&shard_of(key));
+                        let pairs = keys.iter().zip(persons);
+                        let (mine, theirs): (Vec<Key>, Vec<Person>) =
+                            pairs.filter(|(key, _)| mine(key)).unzip();
+                        self.insert_all(&mine, &theirs)
+                    })
+                })
+                .collect();
+            let added = workers.into_iter().map(|worker| worker.join());
+            added
+                .map(|added| added.expect("inserting does not panic"))
+                .sum()
+        })
+    }
+
     /// Gives a key to another person; false if the key is not there.
     pub fn set_person(&self, key: &Key, person: Person) -> bool {
         let mut shard = self.shards[shard_of(key)].write();
@@ -153,13 +209,18 @@ impl Dictionary {
         shard.remove(key)
     }
 
-    /// Bytes that the dictionary takes, slack included.
+    /// Bytes of memory that the dictionary takes, slack included, without what files stand behind.
     pub fn memory_bytes(&self) -> usize {
         let shards = self
             .shards
             .iter()
-            .map(|shard| size_of::<RwLock<Shard>>() + shard.read().memory_bytes());
+            .map(|shard| size_of::<RwLock<Shard>>() + shard.read().bytes().0);
         size_of::<Dictionary>() + shards.sum::<usize>()
+    }
+
+    /// Bytes of mapped files in use, which the system holds in memory only as long as it has room.
+    pub fn mapped_bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().bytes().1).sum()
     }
 }
 

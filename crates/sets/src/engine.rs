@@ -111,6 +111,12 @@ impl State {
         stored.map_or(Ok(false), |stored| stored.contains(person))
     }
 
+    /// [`State::contains`] where nothing has to be read for it; otherwise nothing. Never waits for a file.
+    pub fn contains_at_hand(&self, id: SetId, person: Person) -> Option<bool> {
+        let stored = self.sets.get(&id);
+        stored.map_or(Some(false), |stored| stored.contains_at_hand(person))
+    }
+
     /// The ids of the sets, ascending, each with its number of members.
     pub fn sets(&self) -> impl Iterator<Item = (SetId, u64)> {
         self.sets.iter().map(|(id, stored)| (*id, stored.len()))
@@ -205,6 +211,16 @@ pub struct Engine {
     home: Option<Arc<Home>>,
     /// What the last groups added to the dictionary.
     recent: Mutex<Arc<RecentKeys>>,
+    loaded: Loaded,
+}
+
+/// Of which positions a dictionary had the keys when the engine got it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Of all before this one ...
+    pub complete: u64,
+    /// ... and of some before this one.
+    pub until: u64,
 }
 
 impl Engine {
@@ -219,6 +235,21 @@ impl Engine {
             home: Some(Arc::new(home)),
             ..Engine::default()
         }
+    }
+
+    /// The same engine with a dictionary that perhaps has keys already. Changes that append those can be replayed, and without
+    /// naming them where all of a change's are there.
+    pub fn with_dictionary(self, dictionary: Dictionary, loaded: Loaded) -> Engine {
+        Engine {
+            dictionary,
+            loaded,
+            ..self
+        }
+    }
+
+    /// Of which positions the dictionary had the keys from the beginning.
+    pub fn loaded(&self) -> Loaded {
+        self.loaded
     }
 
     /// The state that was published last. It stays as it is, whatever is published later.
@@ -303,16 +334,18 @@ impl Engine {
     ///
     /// When there are not as many persons as keys.
     pub fn load_keys(&self, keys: &[Key], persons: &[Person]) -> u64 {
-        self.dictionary.insert_all(keys, persons)
+        self.dictionary.load_all(keys, persons)
     }
 
     /// Begins a group of commands on top of the published state. Only the committer calls it, for one group at a time.
     pub fn begin(&self) -> Working<'_> {
         let recent = Arc::clone(&self.recent.lock());
+        let published = self.published();
         Working::new(
             &self.dictionary,
             recent,
-            &self.published(),
+            self.loaded,
+            &published,
             self.home.as_ref(),
         )
     }

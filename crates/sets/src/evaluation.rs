@@ -33,6 +33,15 @@ pub trait Question: Send {
     fn advance(&mut self, budget: usize) -> Result<Option<Self::Answer>, Unreadable>;
 }
 
+/// A question that several threads may work on.
+pub trait Divide: Question + Sized {
+    /// Parts it, before it is advanced, into as many as `parts` questions to be advanced apart; into one where it is short.
+    fn divide(self, parts: usize) -> Vec<Self>;
+
+    /// The answer, of the answers of all parts in their order.
+    fn join(answers: Vec<Self::Answer>) -> Self::Answer;
+}
+
 /// The budget of one step of a question.
 pub const STEP: usize = 4_096;
 

@@ -7,6 +7,8 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+use crate::key_lanes::keys_of;
+
 /// Inputs up to this many bytes (kind, length, namespace and value together) are hashed from one buffer on the stack.
 const STACK_BYTES: usize = 192;
 
@@ -75,6 +77,21 @@ impl KeySecret {
         let mut bytes = [0u8; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         Key(bytes)
+    }
+
+    /// Appends the keys of 32-byte values without a namespace, each with its kind: what [`KeySecret::key`] gives for each of
+    /// them, several times as fast.
+    pub fn keys(&self, values: &[(u8, [u8; 32])], keys: &mut Vec<Key>) {
+        keys_of(self, values, keys);
+    }
+
+    /// The secret as BLAKE3 takes it: little-endian words.
+    pub(crate) fn words(&self) -> [u32; 8] {
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(self.0.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        words
     }
 }
 

@@ -87,12 +87,17 @@ impl KeyOrder {
     }
 }
 
+/// Bits of a filter for each key: one in sixteen of the keys that are not in the batch gets through it.
+const FILTER_BITS: usize = 16;
+
 /// Thirty-two bits of each key of a batch, by place: enough to tell which keys are surely not in it.
 #[derive(Debug)]
 pub(crate) struct Fingerprints {
     bits: u32,
     ends: Vec<u32>,
     prints: Vec<u32>,
+    /// A bit for each fingerprint, since most keys that are asked about are in no batch at all.
+    filter: Vec<u64>,
 }
 
 /// Bits that say nothing of the place.
@@ -100,13 +105,26 @@ fn print(key: &Key) -> u32 {
     key.low() as u32
 }
 
+/// Where in a filter of so many words, a power of two, a fingerprint has its bit.
+fn filtered(print: u32, words: usize) -> (usize, u64) {
+    (print as usize >> 6 & (words - 1), 1 << (print & 63))
+}
+
 impl Fingerprints {
     pub(crate) fn new(keys: &[Key], order: &KeyOrder) -> Fingerprints {
         let prints = order.order.iter().map(|at| print(&keys[*at as usize]));
+        let prints: Vec<u32> = prints.collect();
+        let words = (prints.len() * FILTER_BITS / 64).next_power_of_two();
+        let mut filter = vec![0; words];
+        for print in &prints {
+            let (word, bit) = filtered(*print, words);
+            filter[word] |= bit;
+        }
         Fingerprints {
             bits: order.bits,
             ends: order.ends.clone(),
-            prints: prints.collect(),
+            prints,
+            filter,
         }
     }
 
@@ -115,16 +133,19 @@ impl Fingerprints {
     }
 
     /// False for a key that is not in the batch; true for one that is, and for one in some hundred millions that is not.
+    #[inline]
     pub(crate) fn may_hold(&self, key: &Key) -> bool {
-        let place = place(key, self.bits);
+        let print = print(key);
+        let (word, bit) = filtered(print, self.filter.len());
+        self.filter[word] & bit != 0 && self.has(place(key, self.bits), print)
+    }
+
+    #[inline(never)]
+    fn has(&self, place: usize, print: u32) -> bool {
         let start = place
             .checked_sub(1)
             .map_or(0, |before| self.ends[before] as usize);
-        let print = print(key);
-        // No early end: the loop is short, and without one it is a few wide comparisons.
-        self.prints[start..self.ends[place] as usize]
-            .iter()
-            .fold(false, |found, other| found | (*other == print))
+        self.prints[start..self.ends[place] as usize].contains(&print)
     }
 }
 

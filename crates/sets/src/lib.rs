@@ -2,7 +2,8 @@
 //!
 //! It holds which keys belong to which person ([`Dictionary`]), the published sets ([`Engine`], [`State`]), the view that a
 //! group of commands changes before it is durable ([`Working`]), and the codecs of what the log stores ([`Set::to_bytes`],
-//! [`IdentityDelta`]). It does no SQL, no HTTP and no I/O, and reads neither a clock nor randomness.
+//! [`IdentityDelta`]). What need not be in memory is in files that can be made again from the log ([`Dictionary::save`],
+//! [`Shelf`]). It does no SQL and no HTTP, and reads neither a clock nor randomness.
 //!
 //! Invariant: the engine is a function of the log. Replaying the deltas that a [`Working`] reported, in order, into an empty
 //! [`Engine`] gives the same published state and the same dictionary.
@@ -11,6 +12,7 @@ mod codec;
 mod container;
 mod delta;
 mod dictionary;
+mod dictionary_cache;
 mod engine;
 mod entries;
 mod evaluation;
@@ -20,12 +22,14 @@ mod identity;
 mod key;
 mod key_batch;
 mod key_hash;
+mod key_lanes;
 mod key_order;
 #[expect(
     unsafe_code,
     reason = "the one file whose code the compiler cannot check whole"
 )]
 mod machine;
+mod room;
 mod set;
 mod set_codec;
 mod set_file;
@@ -41,8 +45,11 @@ mod working;
 pub use codec::CodecError;
 pub use delta::{Delta, SetDelta, SetOp};
 pub use dictionary::Dictionary;
-pub use engine::{Engine, Group, Snapshot, State};
-pub use evaluation::{Count, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP};
+pub use dictionary_cache::{CacheError, CacheKey, CacheStamp};
+pub use engine::{Engine, Group, Loaded, Snapshot, State};
+pub use evaluation::{
+    Count, Divide, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP,
+};
 pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
 pub use identity::{
     IDENTITY_PERSONS_MAX, IdentityDelta, PersonColumn, decode_persons, encode_persons,

@@ -8,14 +8,18 @@
 //! Invariant: between a key's home and its bucket every bucket is full; at most four slots in five are taken; indices are
 //! dense.
 
+use std::sync::Arc;
+
 use crate::Person;
 use crate::entries::{Entries, Entry};
 use crate::key::Key;
+use crate::machine::prefetch;
+use crate::room::Room;
 
 /// The slots of a bucket.
 const WIDTH: usize = 8;
 /// An index has 24 bits.
-const ENTRIES_MAX: usize = 1 << 24;
+pub(crate) const ENTRIES_MAX: usize = 1 << 24;
 /// Keys that a batch has under way at once, so that their cache misses overlap.
 const AHEAD: usize = 32;
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -24,13 +28,37 @@ const HIGHS: u64 = ONES << 7;
 /// Eight slots; 32 bytes, so that none spans two cache lines. A slot with tag 0 is empty.
 #[derive(Clone, Copy, Default)]
 #[repr(align(32))]
-struct Bucket {
+pub(crate) struct Bucket {
     tags: u64,
     high: u64,
     low: [u16; WIDTH],
 }
 
 impl Bucket {
+    fn to_bytes(self) -> [u8; BUCKET_BYTES] {
+        let mut bytes = [0; BUCKET_BYTES];
+        bytes[..8].copy_from_slice(&self.tags.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.high.to_le_bytes());
+        for (bytes, low) in bytes[16..].chunks_exact_mut(2).zip(self.low) {
+            bytes.copy_from_slice(&low.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; BUCKET_BYTES]) -> Bucket {
+        let (words, _) = bytes.as_chunks::<8>();
+        let (halves, _) = bytes.as_chunks::<2>();
+        let mut bucket = Bucket {
+            tags: u64::from_le_bytes(words[0]),
+            high: u64::from_le_bytes(words[1]),
+            low: [0; WIDTH],
+        };
+        for (low, half) in bucket.low.iter_mut().zip(&halves[8..]) {
+            *low = u16::from_le_bytes(*half);
+        }
+        bucket
+    }
+
     /// The slots with this tag, as the high bits of their bytes; rarely one too many, which comparing keys sorts out.
     fn matches(&self, tag: u8) -> u64 {
         let differences = self.tags ^ (u64::from(tag) * ONES);
@@ -65,11 +93,26 @@ fn slot_of(mask: u64) -> usize {
     mask.trailing_zeros() as usize / 8
 }
 
+/// The bytes of a bucket in a file.
+pub(crate) const BUCKET_BYTES: usize = size_of::<Bucket>();
+
+/// Where a key may be, by its home bucket.
+#[derive(Clone, Copy)]
+enum Candidate {
+    At(usize),
+    /// The bucket is full, and the key went past it if it is there.
+    Elsewhere,
+    Absent,
+}
+
 /// Keys and their persons.
 #[derive(Default)]
 pub(crate) struct Shard {
     buckets: Vec<Bucket>,
     entries: Entries,
+    room: Arc<Room>,
+    /// How often an entry that was there was changed in place or taken out.
+    changes: u64,
 }
 
 /// The tag of a key: never 0.
@@ -78,6 +121,38 @@ fn tag(key: &Key) -> u8 {
 }
 
 impl Shard {
+    /// An empty shard that takes its pages from `room`.
+    pub(crate) fn new(room: Arc<Room>) -> Shard {
+        Shard {
+            room,
+            ..Shard::default()
+        }
+    }
+
+    /// A shard as it was saved: what [`Shard::table`] gave, and the entries.
+    pub(crate) fn of_parts(buckets: Vec<Bucket>, entries: Entries, room: Arc<Room>) -> Shard {
+        Shard {
+            buckets,
+            entries,
+            room,
+            changes: 0,
+        }
+    }
+
+    pub(crate) fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Appends the table as bytes, [`BUCKET_BYTES`] a bucket.
+    pub(crate) fn table(&self, out: &mut Vec<u8>) {
+        out.reserve(self.buckets.len() * BUCKET_BYTES);
+        out.extend(self.buckets.iter().copied().flat_map(Bucket::to_bytes));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -106,7 +181,7 @@ impl Shard {
             while matches != 0 {
                 let slot = slot_of(matches);
                 let index = bucket.index(slot);
-                if self.entries[index].key == *key {
+                if self.entries.entry(index).key == *key {
                     return Ok((at, slot, index));
                 }
                 matches &= matches - 1;
@@ -124,32 +199,55 @@ impl Shard {
         }
         self.find(key)
             .ok()
-            .map(|(_, _, index)| self.entries[index].person)
+            .map(|(_, _, index)| self.entries.entry(index).person)
     }
 
     /// Puts the person of each key that `order` names at the same place of `out`.
     ///
-    /// In two passes over a few keys at a time: the first reads buckets, the second entries. Within a pass no read depends on
-    /// another, so that the misses overlap.
+    /// In passes over a few keys at a time: the first asks for buckets, the second reads them and asks for entries, the third
+    /// reads those. So the misses of many keys overlap.
     pub(crate) fn get_all(&self, keys: &[Key], order: &[u32], out: &mut [Option<Person>]) {
         if self.buckets.is_empty() {
             return;
         }
-        let mut candidates = [0usize; AHEAD];
-        for order in order.chunks(AHEAD) {
-            for (candidate, place) in candidates.iter_mut().zip(order) {
+        let mut candidates = [Candidate::Absent; AHEAD];
+        self.prefetch(order.iter().take(AHEAD).map(|place| &keys[*place as usize]));
+        for (number, order_now) in order.chunks(AHEAD).enumerate() {
+            let later = order.get((number + 1) * AHEAD..).unwrap_or_default();
+            self.prefetch(later.iter().take(AHEAD).map(|place| &keys[*place as usize]));
+            for (candidate, place) in candidates.iter_mut().zip(order_now) {
                 let key = &keys[*place as usize];
                 let bucket = &self.buckets[self.home(key)];
                 let matches = bucket.matches(tag(key));
-                let index = bucket.index(slot_of(matches) % WIDTH);
-                *candidate = if matches == 0 { usize::MAX } else { index };
-            }
-            for (candidate, place) in candidates.iter().zip(order) {
-                let key = &keys[*place as usize];
-                out[*place as usize] = match self.entries.get(*candidate) {
-                    Some(entry) if entry.key == *key => Some(entry.person),
-                    _ => self.get(key),
+                *candidate = if matches != 0 {
+                    let index = bucket.index(slot_of(matches));
+                    self.entries.prefetch(index);
+                    Candidate::At(index)
+                } else if bucket.is_full() {
+                    Candidate::Elsewhere
+                } else {
+                    Candidate::Absent
                 };
+            }
+            for (candidate, place) in candidates.iter().zip(order_now) {
+                let key = &keys[*place as usize];
+                out[*place as usize] = match candidate {
+                    Candidate::Absent => None,
+                    Candidate::At(index) => match self.entries.get(*index) {
+                        Some(entry) if entry.key == *key => Some(entry.person),
+                        _ => self.get(key),
+                    },
+                    Candidate::Elsewhere => self.get(key),
+                };
+            }
+        }
+    }
+
+    /// Asks for the home buckets of keys.
+    fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key>) {
+        for key in keys {
+            if let Some(bucket) = self.buckets.get(self.home(key)) {
+                prefetch(bucket);
             }
         }
     }
@@ -162,7 +260,7 @@ impl Shard {
         };
         let index = self.entries.len();
         self.buckets[bucket].set(slot, tag(&key), index);
-        self.entries.push(Entry { key, person });
+        self.entries.push(Entry { key, person }, &self.room);
         true
     }
 
@@ -170,16 +268,15 @@ impl Shard {
     pub(crate) fn insert_all(&mut self, keys: &[Key], persons: &[Person]) -> usize {
         let before = self.len();
         self.make_room(keys.len());
-        let mut touched = 0;
-        for (keys, persons) in keys.chunks(AHEAD).zip(persons.chunks(AHEAD)) {
-            for key in keys {
-                touched |= self.buckets[self.home(key)].tags;
-            }
-            for (key, person) in keys.iter().zip(persons) {
+        self.prefetch(keys.iter().take(AHEAD));
+        let pieces = keys.chunks(AHEAD).zip(persons.chunks(AHEAD));
+        for (number, (now, persons)) in pieces.enumerate() {
+            let later = keys.get((number + 1) * AHEAD..).unwrap_or_default();
+            self.prefetch(later.iter().take(AHEAD));
+            for (key, person) in now.iter().zip(persons) {
                 self.insert(*key, *person);
             }
         }
-        std::hint::black_box(touched);
         self.len() - before
     }
 
@@ -191,7 +288,8 @@ impl Shard {
         let Ok((_, _, index)) = self.find(key) else {
             return false;
         };
-        self.entries[index].person = person;
+        self.changes += 1;
+        self.entries.set(index, Entry { key: *key, person });
         true
     }
 
@@ -202,10 +300,11 @@ impl Shard {
         let Ok((bucket, slot, index)) = self.find(key) else {
             return false;
         };
+        self.changes += 1;
         self.vacate(bucket, slot);
         let last = self.entries.len() - 1;
         if index != last {
-            let moved = self.entries[last].key;
+            let moved = self.entries.entry(last).key;
             if let Ok((bucket, slot, _)) = self.find(&moved) {
                 self.buckets[bucket].set(slot, tag(&moved), index);
             }
@@ -237,12 +336,14 @@ impl Shard {
             was_full = self.buckets[at].is_full();
             let passed = (0..WIDTH).find(|slot| {
                 let taken = self.buckets[at].tags >> (8 * slot) & 0xff != 0;
-                let entry = &self.entries[self.buckets[at].index(*slot)];
-                taken && distance(self.home(&entry.key), at) >= distance(hole, at)
+                taken && {
+                    let entry = self.entries.entry(self.buckets[at].index(*slot));
+                    distance(self.home(&entry.key), at) >= distance(hole, at)
+                }
             });
             if let Some(from) = passed {
                 let index = self.buckets[at].index(from);
-                self.buckets[hole].set(hole_slot, tag(&self.entries[index].key), index);
+                self.buckets[hole].set(hole_slot, tag(&self.entries.entry(index).key), index);
                 self.buckets[at].set(from, 0, 0);
                 (hole, hole_slot) = (at, from);
             }
@@ -269,7 +370,7 @@ impl Shard {
         self.buckets = Vec::new();
         self.buckets = vec![Bucket::default(); count];
         for index in 0..self.entries.len() {
-            let key = self.entries[index].key;
+            let key = self.entries.entry(index).key;
             let mut at = self.home(&key);
             loop {
                 if let Some(slot) = self.buckets[at].vacancy() {
@@ -281,7 +382,9 @@ impl Shard {
         }
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket>() + self.entries.memory_bytes()
+    /// Bytes that the shard takes of memory, and of mapped files.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let (heap, mapped) = self.entries.bytes();
+        (self.buckets.capacity() * size_of::<Bucket>() + heap, mapped)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::delta::{Delta, SetDelta, SetOp};
-use crate::engine::{Group, State};
+use crate::engine::{Group, Loaded, State};
 use crate::group_keys::GroupKeys;
 use crate::key_batch::{Holders, KeyBatch, RecentKeys};
 use crate::shelf::Home;
@@ -80,6 +80,8 @@ pub struct Working<'e> {
     recent: Arc<RecentKeys>,
     /// Where the published state ended.
     published: u64,
+    /// What the dictionary had before it was replayed to.
+    loaded: Loaded,
     state: State,
     /// The group's keys in order of first sight, replayed ones first, and their persons.
     keys: GroupKeys,
@@ -106,6 +108,7 @@ impl<'e> Working<'e> {
     pub(crate) fn new(
         dictionary: &'e Dictionary,
         recent: Arc<RecentKeys>,
+        loaded: Loaded,
         published: &State,
         home: Option<&'e Arc<Home>>,
     ) -> Working<'e> {
@@ -113,6 +116,7 @@ impl<'e> Working<'e> {
             dictionary,
             recent,
             published: published.next_position,
+            loaded,
             state: published.clone(),
             keys: GroupKeys::default(),
             replayed: 0,
@@ -470,7 +474,10 @@ impl<'e> Working<'e> {
         identity: Option<&IdentityDelta>,
     ) -> Result<(), ReplayError> {
         let persons = identity.map_or(&[][..], |identity| &identity.persons);
-        if keys.len() != persons.len() {
+        let first = identity.map_or(0, |identity| identity.first_position);
+        let until = first.saturating_add(persons.len() as u64);
+        let there = keys.is_empty() && until <= self.loaded.complete;
+        if !there && keys.len() != persons.len() {
             return Err(ReplayError::KeyCount {
                 keys: keys.len() as u64,
                 persons: persons.len() as u64,
@@ -486,17 +493,37 @@ impl<'e> Working<'e> {
                 found: identity.first_position,
             });
         }
-        let mut known = Vec::new();
-        self.dictionary.get_all(keys, &mut known);
-        for (index, key) in keys.iter().enumerate() {
-            if known[index].is_some() || !self.append(*key, persons[index]) {
-                return Err(ReplayError::KeyHeld(expected + index as u64));
-            }
+        if there {
+            self.state.next_position = until;
+        } else {
+            self.replay_new_keys(expected, keys, persons)?;
         }
         if persons.contains(&0) {
             return Err(ReplayError::PersonZero);
         }
         self.see_person(persons.iter().copied().max());
+        Ok(())
+    }
+
+    /// Keys that the dictionary was loaded with are there already, for the same persons.
+    fn replay_new_keys(
+        &mut self,
+        first: u64,
+        keys: &[Key],
+        persons: &[Person],
+    ) -> Result<(), ReplayError> {
+        let mut known = Vec::new();
+        self.dictionary.get_all(keys, &mut known);
+        for (index, key) in keys.iter().enumerate() {
+            let position = first + index as u64;
+            match known[index] {
+                None if self.append(*key, persons[index]) => {}
+                Some(person) if position < self.loaded.until && person == persons[index] => {
+                    self.state.next_position += 1;
+                }
+                _ => return Err(ReplayError::KeyHeld(position)),
+            }
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod account_group;
 mod activity;
 mod audience;
 mod backup;
+mod cache_folder;
 mod change;
 mod checkpoint;
 mod client;
@@ -157,6 +158,8 @@ pub use webhook::{
 };
 pub use workspace::{KeepIdentifiers, Workspace, WorkspaceSecret};
 
+#[cfg(test)]
+mod cache_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]

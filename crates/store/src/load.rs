@@ -1,10 +1,11 @@
 //! From the database to a published engine: at start from the last checkpoint, later from the changes missed.
 
-use sets::Engine;
+use sets::{Engine, Loaded};
 
 use crate::{
+    cache_folder,
     change::{self, Change},
-    checkpoint::{self, PAGE_CHANGES},
+    checkpoint::{self, Checkpoint, PAGE_CHANGES},
     connection::Connection,
     error::Error,
     head::{self, Head},
@@ -28,32 +29,28 @@ pub(crate) fn load(
     progress: OnProgress<'_>,
 ) -> Result<(), Error> {
     let head = head::get(connection, workspace)?;
-    engine.reserve_keys(
-        head.next_position
-            .min(keys::keys_max(connection, workspace)?),
-    );
+    let there = engine.loaded().complete;
+    if there == 0 {
+        engine.reserve_keys(
+            head.next_position
+                .min(keys::keys_max(connection, workspace)?),
+        );
+    }
     if let Some(checkpoint) = checkpoint::latest(connection, workspace)? {
         let sets = checkpoint::snapshots(connection, workspace, &checkpoint)?;
-        checkpoint::persons(
-            connection,
-            workspace,
-            &checkpoint,
-            |connection, first, persons| {
-                let mut done = 0usize;
-                let end = first + persons.len() as u64;
-                keys::read(connection, workspace, first, end, BLOCKS_READ, |_, keys| {
-                    engine.load_keys(&keys, &persons[done..done + keys.len()]);
-                    done += keys.len();
-                    progress(first + done as u64, head.next_position);
-                    Ok(())
-                })
-            },
-        )?;
+        if there < checkpoint.next_position {
+            load_keys(connection, workspace, engine, &checkpoint, &mut |done| {
+                progress(done, head.next_position);
+            })?;
+        }
         let next_person = u32::try_from(checkpoint.next_person)
             .map_err(|_| Error::Corrupt("a checkpoint counts more than 2^32 people".into()))?;
         engine.restore_snapshots(checkpoint.seq, checkpoint.next_position, next_person, sets);
     }
     catch_up(connection, workspace, engine, &head, progress)?;
+    if engine.loaded() != Loaded::default() {
+        cache_folder::is_whole(engine)?;
+    }
     let state = engine.published();
     if state.next_position != head.next_position || u64::from(state.next_person) > head.next_person
     {
@@ -63,6 +60,33 @@ pub(crate) fn load(
         )));
     }
     Ok(())
+}
+
+/// Loads the keys up to a checkpoint that the dictionary does not have yet.
+fn load_keys(
+    connection: &mut Connection,
+    workspace: i64,
+    engine: &Engine,
+    checkpoint: &Checkpoint,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Error> {
+    let there = engine.loaded().complete;
+    checkpoint::persons(
+        connection,
+        workspace,
+        checkpoint,
+        |connection, first, persons| {
+            let end = first + persons.len() as u64;
+            let from = there.clamp(first, end);
+            let mut done = (from - first) as usize;
+            keys::read(connection, workspace, from, end, BLOCKS_READ, |_, keys| {
+                engine.load_keys(&keys, &persons[done..done + keys.len()]);
+                done += keys.len();
+                progress(first + done as u64);
+                Ok(())
+            })
+        },
+    )
 }
 
 /// Applies the changes after the published seq up to the head, publishing page by page. Each must follow from the one before,
@@ -119,9 +143,15 @@ fn replay(
         let identity = change.identity()?;
         let mut new_keys = Vec::new();
         if let Some(identity) = &identity {
-            unpublished += identity.persons.len();
             let first = identity.first_position;
-            let until = first + identity.persons.len() as u64;
+            let until = first.saturating_add(identity.persons.len() as u64);
+            // Those that the dictionary was loaded with need not be read.
+            let until = if until <= engine.loaded().complete {
+                first
+            } else {
+                unpublished += identity.persons.len();
+                until
+            };
             keys::read(
                 connection,
                 workspace,

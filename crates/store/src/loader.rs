@@ -7,6 +7,7 @@ use std::{ops::Deref, path::PathBuf, sync::Arc};
 use sets::{Home, Shelf};
 
 use crate::{
+    cache_folder::KeyCache,
     error::Error,
     installation::Installation,
     rebuild::{self, Pool, Source},
@@ -59,6 +60,12 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
+    /// Where the keys of a workspace are saved for the next start.
+    pub(crate) fn key_cache(&self, workspace: i64, secret: &WorkspaceSecret) -> KeyCache {
+        let key = secret.saved_keys();
+        KeyCache::new(&self.data, &self.installation, workspace, key)
+    }
+
     /// Where the sets of a workspace are when they are not in memory.
     pub(crate) fn home(&self, workspace: i64, secret: &WorkspaceSecret) -> Home {
         let source = Source {

@@ -11,10 +11,11 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::{Mutex, RwLock};
-use sets::{Engine, KeyBatch, KeySecret, Snapshot, State};
+use sets::{Engine, KeyBatch, KeySecret, Loaded, Snapshot, State};
 use tokio::sync::oneshot;
 
 use crate::{
+    cache_folder::{KeyCache, Saver},
     checkpoint,
     committer::{Command, Committer, Meta, Task},
     connection::Connection,
@@ -62,9 +63,13 @@ pub(crate) struct Hosted {
     /// Seals identifiers as received; absent where the workspace does not keep them.
     pub identifiers: Option<Sealer>,
     keys: KeySecret,
+    pub key_cache: KeyCache,
     checkpoint_seq: AtomicU64,
     checkpoint_position: AtomicU64,
 }
+
+/// The workspaces that this process serves.
+pub(crate) type HostedMap = RwLock<HashMap<i64, Arc<Hosted>>>;
 
 /// What makes keys of a workspace's identifiers and looks them up before a command.
 #[derive(Clone)]
@@ -100,7 +105,9 @@ struct Inner {
     reads: Sender<ReadTask>,
     heads: Sender<HeadRequest>,
     loader: Loader,
-    hosted: RwLock<HashMap<i64, Arc<Hosted>>>,
+    hosted: Arc<HostedMap>,
+    /// Saves keys for the next start. Absent once the store is closed.
+    saver: Mutex<Option<Saver>>,
     loading: tokio::sync::Mutex<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     folder: DataFolder,
@@ -159,6 +166,9 @@ impl Store {
         threads.push(spawn("checkpointer", move || {
             checkpoint_loop(reader, &committer, &published_queue)
         })?);
+        let hosted = Arc::new(RwLock::new(hosted));
+        let reader = Reader::new(url.clone(), tasks.clone());
+        let saver = Saver::start(Arc::clone(&hosted), reader)?;
         Ok(Store(Arc::new(Inner {
             url,
             installation: opened.installation,
@@ -167,7 +177,8 @@ impl Store {
             reads,
             heads,
             loader,
-            hosted: RwLock::new(hosted),
+            hosted,
+            saver: Mutex::new(Some(saver)),
             loading: tokio::sync::Mutex::new(()),
             threads: Mutex::new(threads),
             folder,
@@ -333,13 +344,16 @@ impl Store {
         checkpoint_write(&mut reader, &self.0.tasks, &hosted)
     }
 
-    /// Finishes what is queued and stops the threads. Blocks; later calls are refused as unavailable.
+    /// Finishes what is queued, stops the threads and saves the keys for the next start. Blocks; later calls are refused as unavailable.
     pub fn close(&self) {
         self.0.tasks.send(Task::Stop).ok();
         let threads = std::mem::take(&mut *self.0.threads.lock());
         // The committer is first; the others end with their queues, when the last clone of the store is dropped.
         if let Some(committer) = threads.into_iter().next() {
             committer.join().ok();
+        }
+        if let Some(saver) = self.0.saver.lock().take() {
+            saver.finish();
         }
     }
 
@@ -449,10 +463,24 @@ fn load_one(
 ) -> Result<Arc<Hosted>, Error> {
     let (workspace, secret) = workspace::get(connection, &loader.sealer, id)?
         .ok_or_else(|| Error::Internal(format!("there is no workspace {id}")))?;
-    let engine = Engine::at_home(loader.home(id, &secret));
-    load::load(connection, id, &engine, &mut |done, all| {
-        progress(&workspace.slug, done, all)
-    })?;
+    let key_cache = loader.key_cache(id, &secret);
+    let head = head::get(connection, id)?;
+    let mut load = |connection: &mut Connection, (dictionary, loaded)| {
+        let engine = Engine::at_home(loader.home(id, &secret)).with_dictionary(dictionary, loaded);
+        load::load(connection, id, &engine, &mut |done, all| {
+            progress(&workspace.slug, done, all)
+        })
+        .map(|()| engine)
+    };
+    let saved = key_cache.load(connection, &head);
+    let from_saved = saved.1 != Loaded::default();
+    let engine = match load(connection, saved) {
+        Err(error @ Error::Corrupt(_)) if from_saved => {
+            tracing::warn!(workspace = id, %error, "the saved keys do not fit the log: all are read from the database");
+            load(connection, key_cache.empty())?
+        }
+        loaded => loaded?,
+    };
     engine.sweep_files();
     let last = checkpoint::latest(connection, id)?;
     let last = last.as_ref();
@@ -462,6 +490,7 @@ fn load_one(
         identifiers: (workspace.keep_identifiers == KeepIdentifiers::Sealed)
             .then(|| secret.identifiers()),
         keys: secret.keys(),
+        key_cache,
         checkpoint_seq: AtomicU64::new(last.map_or(0, |last| last.seq)),
         checkpoint_position: AtomicU64::new(last.map_or(0, |last| last.next_position)),
     }))
@@ -550,6 +579,12 @@ fn on_committer(
 /// The head's seq as the database has it, for the tests of this crate.
 #[doc(hidden)]
 impl Store {
+    /// Of how many positions the keys need not be read at the start.
+    #[cfg(test)]
+    pub(crate) fn keys_from_saved(&self, workspace: i64) -> u64 {
+        self.0.hosted.read()[&workspace].engine.loaded().complete
+    }
+
     pub async fn head_seq(&self, workspace: i64) -> Result<u64, Error> {
         self.plain_read(move |connection| head::seq(connection, workspace))
             .await

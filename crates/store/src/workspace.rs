@@ -73,6 +73,11 @@ impl WorkspaceSecret {
         blake3::derive_key("throng 2026-11 set files", &self.0)
     }
 
+    /// What the checksums of saved keys are keyed with.
+    pub(crate) fn saved_keys(&self) -> sets::CacheKey {
+        sets::CacheKey::new(blake3::derive_key("throng 2026-11 saved keys", &self.0))
+    }
+
     pub(crate) fn keys(&self) -> sets::KeySecret {
         sets::KeySecret::new(blake3::derive_key(
             "throng 2026-11 identifier keys",

@@ -6,6 +6,9 @@
 use super::runs::{Run, Runs};
 use super::words::{self, WORDS, Words, for_each_word};
 
+/// From this many numbers on, counting all bits anew takes less than following each.
+const MANY: usize = 256;
+
 /// 65,536 bits and their count.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Bitmap {
@@ -62,6 +65,11 @@ impl Bitmap {
     }
 
     pub(crate) fn insert_lows(&mut self, lows: &[u16]) {
+        if lows.len() >= MANY {
+            words::set(&mut self.words, lows);
+            self.len = words::count(&self.words);
+            return;
+        }
         let mut added = 0;
         for &low in lows {
             let word = &mut self.words[usize::from(low >> 6)];
@@ -72,6 +80,11 @@ impl Bitmap {
     }
 
     pub(crate) fn remove_lows(&mut self, lows: &[u16]) {
+        if lows.len() >= MANY {
+            words::clear(&mut self.words, lows);
+            self.len = words::count(&self.words);
+            return;
+        }
         let mut removed = 0;
         for &low in lows {
             let word = &mut self.words[usize::from(low >> 6)];

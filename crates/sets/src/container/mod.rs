@@ -16,6 +16,8 @@ pub(crate) use iter::ContainerIter;
 pub(crate) use runs::{Run, Runs};
 pub(crate) use words::WORDS;
 
+use crate::machine;
+
 /// The most members that an array container holds; the same limit as the Roaring format's.
 pub(crate) const ARRAY_MAX: usize = 4096;
 
@@ -147,6 +149,15 @@ impl Container {
     /// The members from `first` on, in ascending order.
     pub(crate) fn iter_from(&self, first: u16) -> ContainerIter<'_> {
         ContainerIter::from(self, first)
+    }
+
+    /// Has what is outside of the container brought into the cache.
+    pub(crate) fn prefetch(&self) {
+        match self {
+            Container::Array(list) => machine::prefetch_slice(list),
+            Container::Bitmap(bitmap) => machine::prefetch_slice(bitmap.words()),
+            Container::Runs(runs) => machine::prefetch_slice(runs.list()),
+        }
     }
 
     /// Bytes that the container owns outside itself.

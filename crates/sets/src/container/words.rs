@@ -86,6 +86,11 @@ pub(crate) fn and_len_runs(words: &Words, runs: &[Run]) -> usize {
     machine::run(CountRuns(words, runs))
 }
 
+/// Clears the bits of numbers.
+pub(crate) fn clear(words: &mut Words, lows: &[u16]) {
+    machine::run(Mark(words, lows, |word: u64, bit: u64| word & !bit));
+}
+
 /// Whether the number's bit is set.
 #[inline(always)]
 pub(crate) fn has(words: &Words, low: u16) -> bool {

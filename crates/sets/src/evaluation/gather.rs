@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::block::{Block, FULL_LEN, Pool};
 use super::operand::{Feeds, Stop};
 use super::plan::Plan;
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::container::Container;
 use crate::set::Chunk;
 use crate::{Expression, Person, Set, Unreadable};
@@ -57,6 +57,24 @@ impl Question for Count {
                 return Ok(None);
             }
         }
+    }
+}
+
+impl Divide for Count {
+    fn divide(self, parts: usize) -> Vec<Count> {
+        let count = |evaluation| Count {
+            evaluation,
+            total: 0,
+        };
+        self.evaluation
+            .divide(parts)
+            .into_iter()
+            .map(count)
+            .collect()
+    }
+
+    fn join(answers: Vec<u64>) -> u64 {
+        answers.into_iter().sum()
     }
 }
 
@@ -112,17 +130,39 @@ impl Question for Gather {
     }
 }
 
+impl Divide for Gather {
+    fn divide(self, parts: usize) -> Vec<Gather> {
+        let gather = |evaluation| Gather {
+            evaluation,
+            chunks: Vec::new(),
+        };
+        self.evaluation
+            .divide(parts)
+            .into_iter()
+            .map(gather)
+            .collect()
+    }
+
+    fn join(answers: Vec<Set>) -> Set {
+        let chunks = answers.iter().flat_map(|set| set.chunks().iter().cloned());
+        Set::from_chunks(chunks.collect())
+    }
+}
+
+/// The most operands of a group whose memory is asked for at once; of more, the first would be gone again.
+const PREFETCHED_MAX: usize = 32;
+
 /// An evaluation under way.
 #[derive(Debug)]
 struct Evaluation {
-    plan: Plan,
+    plan: Arc<Plan>,
     feeds: Feeds,
     /// Everybody is the persons before it, from 1 on.
     next_person: Person,
     /// Whether the last operation of a chunk may count only.
     counting: bool,
-    /// What was evaluated already, by upper halves.
-    done: u32,
+    /// What is not evaluated yet, by upper halves.
+    rest: Range<u32>,
     /// The chunk under way.
     high: Option<u16>,
     stack: Vec<Frame>,
@@ -180,15 +220,29 @@ impl Evaluation {
             "every operand is there"
         );
         Evaluation {
-            plan: Plan::new(expression, &operands),
+            plan: Arc::new(Plan::new(expression, &operands)),
             feeds: Feeds::new(operands),
             next_person,
             counting,
-            done: 0,
+            rest: 0..1 << 16,
             high: None,
             stack: Vec::new(),
             pool: Pool::default(),
         }
+    }
+
+    fn divide(self, parts: usize) -> Vec<Evaluation> {
+        let part = |highs: Range<u32>| Evaluation {
+            plan: Arc::clone(&self.plan),
+            feeds: self.feeds.within(highs.clone()),
+            next_person: self.next_person,
+            counting: self.counting,
+            rest: highs,
+            high: None,
+            stack: Vec::new(),
+            pool: Pool::default(),
+        };
+        self.feeds.parts(parts).into_iter().map(part).collect()
     }
 
     fn next(&mut self, fuel: &mut Fuel) -> Result<Found, Unreadable> {
@@ -199,12 +253,12 @@ impl Evaluation {
             let (high, stop) = match self.feeds.next(fuel)? {
                 Stop::Tired => return Ok(Found::Tired),
                 Stop::At(high) => (Some(high), u32::from(high)),
-                Stop::End => (None, 1 << 16),
+                Stop::End => (None, self.rest.end),
             };
-            let passed = self.persons(self.done..stop);
+            let passed = self.persons(self.rest.start..stop);
             // Nobody is behind the last person.
             let is_over = self.persons(stop..1 << 16).is_empty();
-            self.done = stop + 1;
+            self.rest.start = stop + 1;
             self.high = high.filter(|_| !is_over);
             if !passed.is_empty() && self.plan.group(0).void {
                 return Ok(Found::Everybody(passed));
@@ -278,6 +332,13 @@ impl Evaluation {
         }
         if group.unwanted.iter().any(|o| decided(FULL_LEN - len(o))) {
             return Some(Value::decided(group.all));
+        }
+        if group.wanted.len() + group.unwanted.len() <= PREFETCHED_MAX {
+            for operand in group.wanted.iter().chain(&group.unwanted) {
+                if let Some(container) = self.feeds.get(*operand as usize) {
+                    container.prefetch();
+                }
+            }
         }
         let begun = first.map(|(_, place)| place);
         let value = match begun {

@@ -17,6 +17,8 @@ use crate::{Set, Unreadable};
 const WINDOWS_CHUNKS: usize = 4_096;
 /// The most chunks of a window.
 const WINDOW_CHUNKS_MAX: usize = 128;
+/// The fewest chunks of a part of a question: about a millisecond's work.
+const PART_CHUNKS: usize = 64;
 /// What reading a window is reckoned to take, apart from its chunks.
 const READ_COST: usize = 20_000;
 const READ_CHUNK_COST: usize = 1_500;
@@ -98,6 +100,8 @@ pub(super) struct Feeds {
     window: u32,
     /// How many of `filed` were brought up to that.
     loaded: usize,
+    /// The walk ends before this upper half.
+    end: u32,
 }
 
 #[derive(Debug)]
@@ -162,7 +166,41 @@ impl Feeds {
             loaded: filed.len(),
             filed,
             window: window as u32,
+            end: 1 << 16,
         }
+    }
+
+    /// Upper halves that part the walk into so many of about the same length; fewer where nothing long is in memory.
+    pub(super) fn parts(&self, parts: usize) -> Vec<Range<u32>> {
+        let chunks = self.feeds.iter().map(Feed::chunks);
+        let longest = chunks.max_by_key(|chunks| chunks.len()).unwrap_or_default();
+        let parts = parts.min(longest.len() / PART_CHUNKS).max(1);
+        let start = |part: usize| match part {
+            0 => 0,
+            part if part == parts => 1 << 16,
+            part => u32::from(longest[part * longest.len() / parts].high),
+        };
+        (0..parts)
+            .map(|part| start(part)..start(part + 1))
+            .collect()
+    }
+
+    /// The same walk, over a part of the upper halves. It has not begun yet.
+    pub(super) fn within(&self, highs: Range<u32>) -> Feeds {
+        let operands = self.feeds.iter().map(|feed| feed.operand.clone());
+        let mut feeds = Feeds::new(operands.collect());
+        for (feed, high) in feeds.feeds.iter_mut().zip(&mut feeds.highs) {
+            match feed.operand.0 {
+                Kind::Held(_) => {
+                    let before = |chunk: &Chunk| u32::from(chunk.high) < highs.start;
+                    feed.at = feed.chunks().partition_point(before);
+                    *high = feed.high();
+                }
+                Kind::Filed(_) => *high = highs.start,
+            }
+        }
+        feeds.end = highs.end;
+        feeds
     }
 
     /// How many operands there are.
@@ -186,14 +224,14 @@ impl Feeds {
                 return Ok(Stop::Tired);
             }
             let high = self.highs.iter().copied().min().unwrap_or(NONE);
-            if high == NONE {
+            if high >= self.end {
                 return Ok(Stop::End);
             }
             if high < self.covered.end {
                 self.high = Some(high);
                 return Ok(Stop::At(high as u16));
             }
-            self.covered = high..(high + self.window).min(1 << 16);
+            self.covered = high..(high + self.window).min(self.end);
             self.loaded = 0;
         }
     }

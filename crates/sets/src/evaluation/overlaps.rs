@@ -7,11 +7,11 @@
 use std::fmt;
 
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::words::{self, WORDS, Words};
 use crate::container::{Container, Run, arrays};
-use crate::machine::Level;
+use crate::machine::{self, Level};
 
 /// From this many rows on, columns are made bitmaps.
 const ROWS_MANY: usize = 4;
@@ -120,6 +120,16 @@ impl Overlaps {
         }
     }
 
+    /// All that there is to do about a chunk of two sets.
+    fn pair(&mut self, fuel: &mut Fuel) {
+        if let (Some(a), Some(b)) = (self.feeds.get(0), self.feeds.get(1)) {
+            fuel.spend(100 + (a.len().min(FULL_LEN / 32) + b.len().min(FULL_LEN / 32)) / 4);
+            // In a table of one by one, and in one of two by two, where only the upper half is counted.
+            let place = if self.kind == Kind::Among { 1 } else { 0 };
+            self.counts[place] += a.and_len(b) as u64;
+        }
+    }
+
     /// Begins the chunk at which the feeds are, if any pair has members in it.
     fn begin(&mut self, fuel: &mut Fuel) -> Option<Chunk> {
         let has = |place: &usize| self.feeds.get(*place).is_some();
@@ -219,29 +229,34 @@ impl Overlaps {
         };
         let (width, first) = (self.columns().len(), self.columns().start);
         let counts = &mut self.counts[row * width..(row + 1) * width];
-        let mut four: [(usize, &Words); 4] = [(0, bits); 4];
-        let mut waiting = 0;
+        // All are looked at before the first is compared, so that their memory is asked for at once.
+        let mut shapes = [(0, Shape::Full); STRIP];
+        let mut found = 0;
         for at in chunk.column..end {
             let place = chunk.columns[at];
             let Some(column) = self.feeds.get(place) else {
                 continue;
             };
-            let words = match (&**column, chunk.tiled[at]) {
-                (Container::Bitmap(bitmap), _) => Some(bitmap.words()),
-                (_, Some(tiled)) => Some(&self.tile[tiled].0),
-                _ => None,
-            };
-            let (count, cost) = match words {
-                Some(words) if row_view.few.is_none() => {
-                    four[waiting] = (place - first, words);
+            let tiled = chunk.tiled[at].map(|tiled| &self.tile[tiled].0);
+            shapes[found] = (place - first, Shape::of(column, tiled));
+            found += 1;
+        }
+        let mut four: [(usize, &Words); 4] = [(0, bits); 4];
+        let mut waiting = 0;
+        for (at, (place, shape)) in shapes[..found].iter().enumerate() {
+            if let Some((_, next)) = shapes[..found].get(at + 1) {
+                next.prefetch();
+            }
+            let (count, cost) = match shape {
+                Shape::Words(words) if row_view.few.is_none() => {
+                    four[waiting] = (*place, words);
                     waiting += 1;
                     (0, 200)
                 }
-                Some(words) => row_view.in_words(words),
-                None => row_view.in_container(column),
+                shape => row_view.and_len(*shape),
             };
             fuel.spend(cost);
-            counts[place - first] += count as u64;
+            counts[*place] += count as u64;
             if waiting == 4 {
                 let shared = words::and_len_4(bits, four.map(|(_, words)| words));
                 for ((place, _), count) in four.iter().zip(shared) {
@@ -289,6 +304,7 @@ impl Question for Overlaps {
                 None => match self.feeds.next(&mut fuel)? {
                     Stop::Tired => return Ok(None),
                     Stop::End => return Ok(Some(self.answer())),
+                    Stop::At(_) if self.rows > 0 && self.feeds.count() == 2 => self.pair(&mut fuel),
                     Stop::At(_) => self.chunk = self.begin(&mut fuel),
                 },
             }
@@ -299,7 +315,69 @@ impl Question for Overlaps {
     }
 }
 
+impl Divide for Overlaps {
+    fn divide(self, parts: usize) -> Vec<Overlaps> {
+        let parts = self.feeds.parts(parts).into_iter();
+        let mut divided: Vec<Overlaps> = parts
+            .map(|highs| Overlaps {
+                feeds: self.feeds.within(highs),
+                counts: vec![0; self.counts.len()],
+                tile: Vec::new(),
+                row_bits: self.row_bits.clone(),
+                chunk: None,
+                ..self
+            })
+            .collect();
+        // What is known already is counted once.
+        divided[0].counts = self.counts;
+        divided
+    }
+
+    fn join(answers: Vec<Vec<Vec<u64>>>) -> Vec<Vec<u64>> {
+        let mut answers = answers.into_iter();
+        let mut sum = answers.next().unwrap_or_default();
+        for answer in answers {
+            for (counts, more) in sum.iter_mut().zip(answer) {
+                for (count, more) in counts.iter_mut().zip(more) {
+                    *count += more;
+                }
+            }
+        }
+        sum
+    }
+}
+
 const FULL_LEN: usize = 1 << 16;
+
+/// A column within a chunk.
+#[derive(Debug, Clone, Copy)]
+enum Shape<'a> {
+    Full,
+    Words(&'a Words),
+    Lows(&'a [u16]),
+    Runs(&'a [Run]),
+}
+
+impl<'a> Shape<'a> {
+    fn of(container: &'a Container, tiled: Option<&'a Words>) -> Shape<'a> {
+        match (container, tiled) {
+            (_, Some(words)) => Shape::Words(words),
+            _ if container.len() == FULL_LEN => Shape::Full,
+            (Container::Array(list), _) => Shape::Lows(list),
+            (Container::Bitmap(bitmap), _) => Shape::Words(bitmap.words()),
+            (Container::Runs(runs), _) => Shape::Runs(runs.list()),
+        }
+    }
+
+    fn prefetch(self) {
+        match self {
+            Shape::Full => {}
+            Shape::Words(words) => machine::prefetch_slice(words),
+            Shape::Lows(list) => machine::prefetch_slice(list),
+            Shape::Runs(list) => machine::prefetch_slice(list),
+        }
+    }
+}
 
 /// A row within a chunk.
 struct View<'a> {
@@ -310,29 +388,17 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// How many are in the words too, and what it cost.
-    fn in_words(&self, words: &Words) -> (usize, usize) {
-        match self.few {
-            Some(list) => (words::probe(words, list), 20 + 2 * list.len()),
-            None => (words::and_len(self.bits, words) as usize, 400),
-        }
-    }
-
-    /// How many are in a container, which is no bitmap, too, and what it cost.
-    fn in_container(&self, container: &Container) -> (usize, usize) {
-        match container {
-            _ if container.len() == FULL_LEN => (self.len, 10),
-            Container::Array(list) => match self.few {
-                Some(few) if few.len() * SKEW < list.len() => {
-                    (arrays::and_len(few, list), 40 + 20 * few.len())
-                }
-                _ => (words::probe(self.bits, list), 40 + list.len()),
-            },
-            Container::Bitmap(bitmap) => self.in_words(bitmap.words()),
-            Container::Runs(runs) => {
-                let list: &[Run] = runs.list();
-                (words::and_len_runs(self.bits, list), 100 + 8 * list.len())
+    /// How many are in the column too, and what it cost to find out.
+    fn and_len(&self, column: Shape<'_>) -> (usize, usize) {
+        match (column, self.few) {
+            (Shape::Full, _) => (self.len, 10),
+            (Shape::Words(words), Some(few)) => (words::probe(words, few), 20 + 2 * few.len()),
+            (Shape::Words(words), None) => (words::and_len(self.bits, words) as usize, 400),
+            (Shape::Lows(list), Some(few)) if few.len() * SKEW < list.len() => {
+                (arrays::and_len(few, list), 40 + 20 * few.len())
             }
+            (Shape::Lows(list), _) => (words::probe(self.bits, list), 40 + list.len() / 2),
+            (Shape::Runs(list), _) => (words::and_len_runs(self.bits, list), 100 + 8 * list.len()),
         }
     }
 }

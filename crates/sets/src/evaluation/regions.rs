@@ -5,7 +5,7 @@
 
 use super::block::{Block, Pool};
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::Container;
 
@@ -75,6 +75,33 @@ impl Question for Regions {
     }
 }
 
+impl Divide for Regions {
+    fn divide(self, parts: usize) -> Vec<Regions> {
+        let parts = self.feeds.parts(parts).into_iter();
+        let mut divided: Vec<Regions> = parts
+            .map(|highs| Regions {
+                feeds: self.feeds.within(highs),
+                sums: vec![0; self.sums.len()],
+                pool: Pool::default(),
+            })
+            .collect();
+        // How long the sets are is known already, and counted once.
+        divided[0].sums = self.sums;
+        divided
+    }
+
+    fn join(answers: Vec<Vec<u64>>) -> Vec<u64> {
+        let mut answers = answers.into_iter();
+        let mut sum = answers.next().unwrap_or_default();
+        for answer in answers {
+            for (count, more) in sum.iter_mut().zip(answer) {
+                *count = count.wrapping_add(more);
+            }
+        }
+        sum
+    }
+}
+
 /// The sums within a chunk.
 struct Sums<'a> {
     sums: &'a mut [u64],
@@ -125,7 +152,8 @@ fn exactly(mut sums: Vec<u64>) -> Vec<u64> {
     while bit < sums.len() {
         for mask in 1..sums.len() {
             if mask & bit == 0 {
-                sums[mask] -= sums[mask | bit];
+                // A part that does not count how long the sets are comes to less than none, until it is joined.
+                sums[mask] = sums[mask].wrapping_sub(sums[mask | bit]);
             }
         }
         bit <<= 1;

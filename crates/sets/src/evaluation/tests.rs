@@ -103,6 +103,44 @@ fn sets_that_are_read_answer_the_same() {
 }
 
 #[test]
+fn parts_are_joined_to_the_same() {
+    fn joined<Q: Divide>(question: Q, parts: usize) -> (usize, Q::Answer) {
+        let parts = question.divide(parts);
+        let count = parts.len();
+        let answers = parts
+            .into_iter()
+            .map(|part| finish(part, STEP).expect("is read"));
+        (count, Q::join(answers.collect()))
+    }
+    let sets = sets();
+    let held: Vec<Operand> = sets.iter().cloned().map(Operand::from).collect();
+    let mut mixed = held.clone();
+    mixed[1] = shelved(&sets[1], None).0;
+    for parts in [1, 2, 3, 100] {
+        let expected = parts.min(4);
+        for operands in [&held, &mixed] {
+            for next_person in [u32::MAX, 20 << 16, 1] {
+                let gather = |last| Gather::new(all_but(last), operands.clone(), next_person);
+                let count = |last| Count::new(all_but(last), operands.clone(), next_person);
+                for last in [0, 2] {
+                    let whole = finish(gather(last), STEP).expect("is read");
+                    assert!((expected, whole.clone()) == joined(gather(last), parts));
+                    assert_eq!((expected, whole.len()), joined(count(last), parts));
+                }
+            }
+            let whole = finish(Overlaps::among(operands.clone()), STEP).expect("is read");
+            let divided = joined(Overlaps::among(operands.clone()), parts);
+            assert_eq!((expected, whole), divided);
+            let whole = finish(Regions::new(operands.clone()), STEP).expect("is read");
+            assert_eq!(
+                (expected, whole),
+                joined(Regions::new(operands.clone()), parts)
+            );
+        }
+    }
+}
+
+#[test]
 fn what_lies_between_chunks_is_not_read() {
     let far: Set = [1, u32::MAX - 1].into_iter().collect();
     let (operand, shelf) = shelved(&far, None);
