@@ -203,10 +203,12 @@ impl Shelf {
             }
             line.push_back(Arc::downgrade(set));
         }
-        if !self.is_over() {
+        let resident = self.resident.load(Ordering::Relaxed);
+        if resident <= self.limit {
             return;
         }
-        if self.at_once {
+        // Where the thread does not keep up, whoever brings more makes room for it.
+        if self.at_once || resident > self.limit.saturating_add(self.limit / 8) {
             self.clear();
         } else {
             self.call();
@@ -264,9 +266,7 @@ impl Shelf {
     /// Puts sets away until the bound holds, those first that nobody asked for since they were last looked at. False where
     /// all that is left is held.
     pub fn clear(&self) -> bool {
-        let Some(_one) = self.clearing.try_lock() else {
-            return true;
-        };
+        let _one = self.clearing.lock();
         // Once to take the marks, once to put away.
         let mut left = 2 * self.line.lock().len();
         while self.is_over() {
