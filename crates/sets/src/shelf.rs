@@ -12,9 +12,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
 use crate::stored::{Put, Shelved};
+use crate::sync::Mutex;
 use crate::{Owner, Set, SetId};
 
 /// Where a set comes from that is neither in memory nor in a file that can be believed: the database.
@@ -125,7 +126,8 @@ pub struct Shelf {
     /// One puts away at a time.
     clearing: Mutex<()>,
     rubbish: Mutex<Vec<PathBuf>>,
-    wanted: Mutex<bool>,
+    /// Waited on by the thread alone.
+    wanted: parking_lot::Mutex<bool>,
     wake: Condvar,
     stopped: AtomicBool,
 }
@@ -151,7 +153,7 @@ impl Shelf {
             standing: AtomicUsize::new(0),
             clearing: Mutex::default(),
             rubbish: Mutex::default(),
-            wanted: Mutex::new(false),
+            wanted: parking_lot::Mutex::new(false),
             wake: Condvar::new(),
             stopped: AtomicBool::new(false),
         }
