@@ -47,8 +47,30 @@ impl Pool {
         })
     }
 
-    /// Runs `work` in one snapshot of the database.
-    fn read<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs `work` in one snapshot of the database. PostgreSQL's client cannot be used, nor be dropped, on a thread that runs
+    /// asynchronous code, and any thread may ask for a set: there it is used on a thread of its own.
+    fn read<T: Send>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        if matches!(self.url, DatabaseUrl::Sqlite { .. }) {
+            return self.read_here(work);
+        }
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new()
+                .name("throng-rebuild".into())
+                .spawn_scoped(scope, || self.read_here(work));
+            let reader = reader
+                .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
+            let lost = |_| Error::Internal("reading a set panicked".into());
+            reader.join().map_err(lost)?
+        })
+    }
+
+    fn read_here<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let idle = self.idle.lock().pop();
         // One that was closed meanwhile is opened anew.
         let begun = idle.and_then(|mut idle| idle.begin(Mode::Read).ok().map(|()| idle));
@@ -68,6 +90,16 @@ impl Pool {
             }
         }
         result
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let idle = std::mem::take(self.idle.get_mut());
+        if matches!(self.url, DatabaseUrl::Postgres(_)) && !idle.is_empty() {
+            let closing = std::thread::spawn(move || drop(idle));
+            closing.join().ok();
+        }
     }
 }
 
