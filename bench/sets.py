@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -34,6 +35,10 @@ AGAINST = 100
 PARTS = ("ingest", "keys", "questions", "sparse", "contains", "lookup", "readers")
 # A bitmap of a set of persons costs so much at most; a key with its person in the database about so much.
 KEY_BYTES = 20
+# Batches of the writer beside readers: so many twentieths of a second.
+WRITTEN = 120
+# Audiences asked about in the part sparse.
+SPARSE_ASKED = 1_500
 
 
 class Bench:
@@ -45,7 +50,16 @@ class Bench:
 
     def row(self, part, what, who, people, value, unit, target=None, note=""):
         """One figure: printed as a row of a table, kept as JSON."""
-        row = {"part": part, "what": what, "who": who, "people": people, "value": value, "unit": unit, "target": target, "note": note}
+        row = {
+            "part": part,
+            "what": what,
+            "who": who,
+            "people": people,
+            "value": value,
+            "unit": unit,
+            "target": target,
+            "note": note,
+        }
         self.rows.append(row)
         shown = f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
         goal = "" if target is None else f"{target:g} {unit}"
@@ -102,7 +116,9 @@ class Serving(ingest.Server):
 
     def memory(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return {name: int(re.search(rf"{name}:\s+(\d+) kB", text).group(1)) * 1024 for name in ("RssAnon", "RssFile", "RssShmem")}
+        return {
+            name: int(re.search(rf"{name}:\s+(\d+) kB", text).group(1)) * 1024 for name in ("RssAnon", "RssFile", "RssShmem")
+        }
 
 
 def drop_page_cache():
@@ -141,14 +157,32 @@ def starts(bench, data, people):
     token = server.secret
     bench.row("keys", "first start after a fill, no cache", "Throng", people, server.ready_seconds, "s", 20)
     memory = server.memory()
-    bench.row("keys", "memory a key (RssAnon above an empty server), built from the database", "Throng", people, (memory["RssAnon"] - empty) / people, "B", 8, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+    bench.row(
+        "keys",
+        "memory a key (RssAnon above an empty server), built from the database",
+        "Throng",
+        people,
+        (memory["RssAnon"] - empty) / people,
+        "B",
+        8,
+        f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+    )
     stop(server)
     for name, prepare, target in (("cache present", lambda: None, 1), ("cache deleted", lambda: forget(data), 20)):
         prepare()
         server = Serving(bench.binary, str(data), token=token)
         memory = server.memory()
         bench.row("keys", f"ready, {name}", "Throng", people, server.ready_seconds, "s", target)
-        bench.row("keys", f"memory a key, {name}", "Throng", people, (memory["RssAnon"] - empty) / people, "B", 8, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+        bench.row(
+            "keys",
+            f"memory a key, {name}",
+            "Throng",
+            people,
+            (memory["RssAnon"] - empty) / people,
+            "B",
+            8,
+            f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+        )
         stop(server)
 
 
@@ -216,7 +250,9 @@ def ours(bench, server, people, truth, dense, sparse, node, matrix, one, others)
         work()
         first = (time.perf_counter() - started) * 1000
         median, slowest = timed(work, expected)
-        bench.row("questions", what, "Throng", people, median, "ms", target, f"slowest {slowest:.1f}, first time {first:.1f}" + note)
+        bench.row(
+            "questions", what, "Throng", people, median, "ms", target, f"slowest {slowest:.1f}, first time {first:.1f}" + note
+        )
 
     show(words("dense"), lambda: server.overlap(*dense), truth["dense"], 2 if people == 50_000_000 else None)
     show(words("sparse"), lambda: server.overlap(*sparse), truth["sparse"], 10 if people == 100_000_000 else None)
@@ -234,7 +270,16 @@ def ours(bench, server, people, truth, dense, sparse, node, matrix, one, others)
     regions = lambda: server.ask("/api/v1/overlap", {"audiences": matrix[:6], "regions": True})["regions"]  # noqa: E731
     show("exact regions of six audiences", regions, regions())
     memory = server.memory()
-    bench.row("questions", "RssAnon with these sets resident", "Throng", people, memory["RssAnon"] / 1e6, "MB", None, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB")
+    bench.row(
+        "questions",
+        "RssAnon with these sets resident",
+        "Throng",
+        people,
+        memory["RssAnon"] / 1e6,
+        "MB",
+        None,
+        f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e6:,.0f} MB",
+    )
 
 
 def words(key):
@@ -299,7 +344,8 @@ def part_sparse(bench, people):
     """Thousands of audiences of 1 % of the people, more than the memory that sets may take."""
     audiences = bench.arguments.sparse_audiences
     members = people // 100
-    needed = people * 2 * KEY_BYTES + audiences * members * 21 // 10 + (1 << 30)
+    # And the files of the sets that are asked about.
+    needed = people * KEY_BYTES + audiences * members * 21 // 10 + SPARSE_ASKED * members * 21 // 10
     if not has_room(bench.work, needed, f"{audiences:,} audiences of {members:,}"):
         return
     with bench.folder("sparse") as folder:
@@ -321,13 +367,31 @@ def part_sparse(bench, people):
             if len(cold) <= 3 and found != count(filled.bits(pair[0]) & filled.bits(pair[1])):
                 sys.exit("a cold overlap is wrong")
         note = f"slowest {max(cold):.1f}; 40 pairs drawn at random" + ("" if truly else "; the page cache was warm")
-        bench.row("sparse", f"{what}: overlap of two that are not in memory", "Throng", people, statistics.median(cold), "ms", 50, note)
+        bench.row(
+            "sparse",
+            f"{what}: overlap of two that are not in memory",
+            "Throng",
+            people,
+            statistics.median(cold),
+            "ms",
+            50,
+            note,
+        )
         warm, _ = timed(lambda: server.overlap(*pair), found)
         bench.row("sparse", f"{what}: the same two again", "Throng", people, warm, "ms")
-        for at in range(0, min(len(ids), 4000) - 100, 100):
+        for at in range(0, min(len(ids), SPARSE_ASKED) - 100, 100):
             server.against(ids[at], ids[at + 1 : at + 101])
         memory = server.memory()
-        bench.row("sparse", f"{what}: RssAnon after questions about {min(len(ids), 4000):,}", "Throng", people, memory["RssAnon"] / 1e9, "GB", 6, f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e9:.1f} GB; {' '.join(settings)}")
+        bench.row(
+            "sparse",
+            f"{what}: RssAnon after questions about {min(len(ids), SPARSE_ASKED):,}",
+            "Throng",
+            people,
+            memory["RssAnon"] / 1e9,
+            "GB",
+            6,
+            f"mapped files {(memory['RssFile'] + memory['RssShmem']) / 1e9:.1f} GB; {' '.join(settings)}",
+        )
         server.stop()
 
 
@@ -341,7 +405,16 @@ def part_contains(bench, people):
         filled = Filled(bench.binary, str(folder / "data"), people, 8, DENSITIES)
         server = bench.serve(folder / "data")
         found = wrk(bench, folder, server, filled.ids()[1], people, 64, 8)
-        bench.row("contains", "is X in A, 64 callers", "Throng", people, found["rate"], "requests/s", 60_000, f"p99 {found['p99']:.1f} ms (target 5), {found['errors']} errors; wrk on the same two cores")
+        bench.row(
+            "contains",
+            "is X in A, 64 callers",
+            "Throng",
+            people,
+            found["rate"],
+            "requests/s",
+            60_000,
+            f"p99 {found['p99']:.1f} ms (target 5), {found['errors']} errors; wrk on the same two cores",
+        )
         server.stop()
         if bench.arguments.no_peers:
             return
@@ -349,10 +422,33 @@ def part_contains(bench, people):
         bits = filled.bits(filled.ids()[1])
         for part in numpy_batches(sets_data.persons(bits)):
             redis.connection.call(b"SADD", b"s", *(b"%012d" % person for person in part))
-        command = ["redis-benchmark", "-s", redis.path, "-c", "64", "-n", "500000", "-r", str(people), "--csv", "SISMEMBER", "s", "__rand_int__"]
+        command = [
+            "redis-benchmark",
+            "-s",
+            redis.path,
+            "-c",
+            "64",
+            "-n",
+            "500000",
+            "-r",
+            str(people),
+            "--csv",
+            "SISMEMBER",
+            "s",
+            "__rand_int__",
+        ]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         rate = float(done.strip().splitlines()[-1].split('","')[1].strip('"'))
-        bench.row("contains", "is X in A, 64 callers", "Redis, SISMEMBER", people, rate, "requests/s", None, "redis-benchmark, no HTTP, no JSON, no hashing")
+        bench.row(
+            "contains",
+            "is X in A, 64 callers",
+            "Redis, SISMEMBER",
+            people,
+            rate,
+            "requests/s",
+            None,
+            "redis-benchmark, no HTTP, no JSON, no hashing",
+        )
         redis.stop()
 
 
@@ -360,12 +456,17 @@ def wrk(bench, folder, server, audience, people, callers, seconds):
     script = folder / "contains.lua"
     script.write_text(
         f"""
-local n = 0
+local asked, n = {{}}, 0
+init = function()
+  for i = 1, 20000 do
+    local body = '{{"kind":"email","values":["person-' .. (i * 48271 % {people} + 1) .. '@example.com"]}}'
+    asked[i] = wrk.format("POST", "/api/v1/audiences/{audience}/members/contains",
+      {{["Authorization"] = "Bearer {server.secret}", ["Content-Type"] = "application/json"}}, body)
+  end
+end
 request = function()
-  n = (n * 48271 + 11) % 2147483647
-  local body = '{{"kind":"email","values":["person-' .. (n % {people} + 1) .. '@example.com"]}}'
-  return wrk.format("POST", "/api/v1/audiences/{audience}/members/contains",
-    {{["Authorization"] = "Bearer {server.secret}", ["Content-Type"] = "application/json"}}, body)
+  n = n % 20000 + 1
+  return asked[n]
 end
 done = function(summary, latency)
   io.write(string.format("RESULT %f %f %d\\n", summary.requests / summary.duration * 1e6, latency:percentile(99) / 1000,
@@ -402,7 +503,16 @@ def part_lookup(bench, people):
             started = time.perf_counter()
             find(person)
             spent.append((time.perf_counter() - started) * 1000)
-        bench.row("lookup", f"which of {audiences:,} audiences hold X", "Throng", people, statistics.median(spent), "ms", 1, f"99th percentile {sorted(spent)[197]:.1f}; {expected} of them")
+        bench.row(
+            "lookup",
+            f"which of {audiences:,} audiences hold X",
+            "Throng",
+            people,
+            statistics.median(spent),
+            "ms",
+            1,
+            f"99th percentile {sorted(spent)[197]:.1f}; {expected} of them",
+        )
         server.stop()
         if bench.arguments.no_peers or people > 1_000_000:
             return
@@ -414,72 +524,62 @@ def part_lookup(bench, people):
             return sum(redis.connection.answer() for _ in ids)
 
         median, slowest = timed(lambda: getbits(asked[0]))
-        bench.row("lookup", f"which of {audiences:,} audiences hold X", "Redis, GETBIT pipelined", people, median, "ms", None, f"slowest {slowest:.1f}; the person's number is known, no hashing")
+        bench.row(
+            "lookup",
+            f"which of {audiences:,} audiences hold X",
+            "Redis, GETBIT pipelined",
+            people,
+            median,
+            "ms",
+            None,
+            f"slowest {slowest:.1f}; the person's number is known, no hashing",
+        )
         redis.stop()
 
 
 def part_readers(bench, people):
-    """One writer at a million identifiers a second beside readers."""
+    """One writer at a million identifiers a second beside readers, and the same readers alone."""
     with bench.folder("readers") as folder:
         filled = Filled(bench.binary, str(folder / "data"), people, 16, DENSITIES)
         server = bench.serve(folder / "data")
         ids = filled.ids()
-        structure = 1
-        auth = server.headers()
-        new = {"dialect": "criteo", "name": "bench", "structures": [structure]}
-        client = server.call("POST", "/api/v1/credentials", json.dumps(new), auth)
+        new = {"dialect": "criteo", "name": "bench", "structures": [1]}
+        client = server.call("POST", "/api/v1/credentials", json.dumps(new), server.headers())
         access = ingest.access(server, client["client_id"], client["secret"])
-        target = ingest.audience(server, access, structure, "written")
-        batches, over = ingest.bodies(0, 120), threading.Event()
-        written = {"batches": 0, "seconds": 0.0}
-        writer = threading.Thread(target=paced, args=(server, access, target, batches, over, written))
-        spent = {"overlap": [], "contains": []}
-        readers = [threading.Thread(target=reading, args=(server, ids, people, over, spent)) for _ in range(4)]
-        for thread in (writer, *readers):
-            thread.start()
-        writer.join()
-        over.set()
-        for reader in readers:
-            reader.join()
-        rate = written["batches"] * ingest.BATCH / written["seconds"] / 1e6
-        for name, times in spent.items():
-            p99 = sorted(times)[int(len(times) * 0.99)]
-            note = f"median {statistics.median(times):.1f}, slowest {max(times):.1f}, {len(times):,} of them; the writer wrote {rate:.2f} M/s; four readers in Python"
-            bench.row("readers", f"{name} beside one writer, 99th percentile", "Throng", people, p99, "ms", 20, note)
+        target = ingest.audience(server, access, 1, "written")
+        batches = ingest.bodies(0, WRITTEN)
+        for beside in (False, True):
+            context = multiprocessing.get_context("spawn")
+            over, answers = context.Event(), context.Queue()
+            readers = context.Process(target=sets_ingest.read, args=(server.port, server.secret, ids, people, over, answers))
+            readers.start()
+            answers.get()
+            started = time.perf_counter()
+            if beside:
+                paced(server, access, target, batches)
+            else:
+                over.wait(WRITTEN * ingest.BATCH / 1e6)
+            seconds = time.perf_counter() - started
+            over.set()
+            spent = answers.get()
+            readers.join()
+            rate = f"the writer wrote {WRITTEN * ingest.BATCH / seconds / 1e6:.2f} M/s" if beside else "nobody wrote"
+            for name, times in spent.items():
+                p99 = sorted(times)[int(len(times) * 0.99)]
+                note = f"median {statistics.median(times):.1f}, slowest {max(times):.1f}, {len(times):,} of them; {rate}"
+                what = f"{name}, 99th percentile, {'beside one writer' if beside else 'alone'}"
+                bench.row("readers", what, "Throng", people, p99, "ms", 20 if beside else None, note)
         server.stop()
 
 
-def paced(server, access, target, batches, over, written):
+def paced(server, access, target, batches):
     """Sends a batch every 50 ms, or as fast as it goes where that is slower."""
-    started = time.perf_counter()
+    started, never = time.perf_counter(), threading.Event()
     for at, body in enumerate(batches):
         early = started + at * ingest.BATCH / 1e6 - time.perf_counter()
         if early > 0:
-            over.wait(early)
+            never.wait(early)
         ingest.send(server.port, access, target, [body], [])
-        written["batches"] += 1
-    written["seconds"] = time.perf_counter() - started
-
-
-def reading(server, ids, people, over, spent):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    chance = random.Random(threading.get_ident())
-    while not over.is_set():
-        for name in spent:
-            first, second = chance.sample(ids, 2)
-            path, body = "/api/v1/overlap", {"audiences": [first, second]}
-            if name == "contains":
-                path = f"/api/v1/audiences/{first}/members/contains"
-                body = {"kind": "email", "values": [f"person-{chance.randrange(1, people)}@example.com"]}
-            text = json.dumps(body)
-            started = time.perf_counter()
-            connection.request("POST", path, text, server.headers())
-            response = connection.getresponse()
-            response.read()
-            if response.status != 200:
-                print(f"{path}: {response.status}", file=sys.stderr)
-                os._exit(1)
-            spent[name].append((time.perf_counter() - started) * 1000)
 
 
 def part_ingest(bench, _people):
@@ -490,10 +590,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True, help="the throng binary (release)")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, of {','.join(PARTS)}")
-    parser.add_argument("--people", default="1000000,10000000,50000000,100000000", help="sizes for keys and questions; the largest is that of sparse, the smallest that of contains, lookup and readers")
+    parser.add_argument(
+        "--people",
+        default="1000000,10000000,50000000,100000000",
+        help="sizes for keys and questions; the largest is that of sparse, the smallest that of contains, lookup and readers",
+    )
     parser.add_argument("--keys", type=int, default=10_000_000, help="identifiers ingested")
     parser.add_argument("--sparse-audiences", type=int, default=10_000)
-    parser.add_argument("--sets-memory", default="3GB", help="sets.memory of the part sparse")
+    parser.add_argument("--sets-memory", default="2GB", help="sets.memory of the part sparse")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--write", help="append each row as JSON to this file, which bench/sets_plot.py draws")
     parser.add_argument("--work", help="a folder with room for the databases (the system's temporary one)")

@@ -29,7 +29,10 @@ def has_room(folder, needed, what):
     free = free_bytes(folder)
     if free >= needed + RESERVE_BYTES:
         return True
-    print(f"skipped: {what} needs {needed / 1e9:.0f} GB of disk and {RESERVE_BYTES / 1e9:.0f} GB to spare; there are {free / 1e9:.0f} GB", file=sys.stderr)
+    print(
+        f"skipped: {what} needs {needed / 1e9:.0f} GB of disk and {RESERVE_BYTES / 1e9:.0f} GB to spare; there are {free / 1e9:.0f} GB",
+        file=sys.stderr,
+    )
     return False
 
 

@@ -5,8 +5,12 @@ append without looking whether an identifier is known.
 """
 
 import hashlib
+import http.client
 import io
 import json
+import os
+import random
+import sys
 import threading
 import time
 
@@ -82,7 +86,9 @@ def both(bench, who, count, send, callers=CALLERS):
         first = 0 if not known else 1000
         made = [[digest(n) for n in numbers(batch, known)] for batch in range(first, first + count)]
         parts = [made[at::callers] for at in range(callers)]
-        threads = [threading.Thread(target=lambda at=at, part=part: [send(at, one) for one in part]) for at, part in enumerate(parts)]
+        threads = [
+            threading.Thread(target=lambda at=at, part=part: [send(at, one) for one in part]) for at, part in enumerate(parts)
+        ]
         started = time.perf_counter()
         for thread in threads:
             thread.start()
@@ -99,7 +105,9 @@ def redis(bench):
         count = PEER_BATCHES["Redis"]
         for known in (False, True):
             first = 1000 if known else 0
-            made = [encoded(b"SADD", b"a", *(digest(n) for n in numbers(batch, known))) for batch in range(first, first + count)]
+            made = [
+                encoded(b"SADD", b"a", *(digest(n) for n in numbers(batch, known))) for batch in range(first, first + count)
+            ]
 
             def send(connection, part):
                 for one in part:
@@ -147,7 +155,9 @@ def postgres(bench):
 def clickhouse(bench):
     with bench.folder("clickhouse") as folder:
         peer = ClickHouse(folder)
-        peer.session.query("CREATE TABLE bench.known (key FixedString(32)) ENGINE = MergeTree ORDER BY key SETTINGS fsync_after_insert = 1")
+        peer.session.query(
+            "CREATE TABLE bench.known (key FixedString(32)) ENGINE = MergeTree ORDER BY key SETTINGS fsync_after_insert = 1"
+        )
         count = 40
         for at in range(count):
             (folder / f"{at}.bin").write_bytes(b"".join(digest(n) for n in numbers(at, False)))
@@ -175,3 +185,37 @@ def duckdb(bench):
         note = "one caller, in process, no deduplication"
         bench.row("ingest", "durable, all new", "DuckDB, INSERT", count * BATCH, rate, "M/s", None, note)
         peer.stop()
+
+
+def read(port, secret, ids, people, over, answers):
+    """Four readers in a process of their own, each with a question every ten milliseconds; puts their times into the queue."""
+    spent = {"overlap": [], "contains": []}
+    readers = [threading.Thread(target=ask_often, args=(port, secret, ids, people, over, spent)) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    answers.put("reading")
+    for reader in readers:
+        reader.join()
+    answers.put(spent)
+
+
+def ask_often(port, secret, ids, people, over, spent):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    chance = random.Random(threading.get_ident())
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    while not over.is_set():
+        for name, times in spent.items():
+            first, second = chance.sample(ids, 2)
+            path, asked = "/api/v1/overlap", {"audiences": [first, second]}
+            if name == "contains":
+                path = f"/api/v1/audiences/{first}/members/contains"
+                asked = {"kind": "email", "values": [f"person-{chance.randrange(1, people)}@example.com"]}
+            started = time.perf_counter()
+            connection.request("POST", path, json.dumps(asked), headers)
+            response = connection.getresponse()
+            response.read()
+            if response.status != 200:
+                print(f"{path}: {response.status}", file=sys.stderr)
+                os._exit(1)
+            times.append((time.perf_counter() - started) * 1000)
+            over.wait(max(0.0, 0.01 - (time.perf_counter() - started)))

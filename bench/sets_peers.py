@@ -121,7 +121,14 @@ class Postgres:
         self.connection = self.connect()
 
     def run(self, program, *arguments):
-        subprocess.run([self.bin / program, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=self.user, cwd="/")
+        subprocess.run(
+            [self.bin / program, *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self.user,
+            cwd="/",
+        )
 
     def connect(self):
         connection = self.driver.connect(host=str(self.folder), user="bench", dbname="postgres")
@@ -207,7 +214,9 @@ class ClickHouse:
         self.folder.mkdir()
         self.session = session.Session(str(self.folder))
         self.session.query("CREATE DATABASE bench")
-        self.session.query("CREATE TABLE bench.bits (audience UInt32, b AggregateFunction(groupBitmap, UInt32)) ENGINE = Memory")
+        self.session.query(
+            "CREATE TABLE bench.bits (audience UInt32, b AggregateFunction(groupBitmap, UInt32)) ENGINE = Memory"
+        )
 
     def rows(self, query):
         text = str(self.session.query(query, "TSV"))
@@ -291,7 +300,11 @@ class DuckDb:
 
     def against(self, one, others):
         listed = ", ".join(map(str, others))
-        found = dict(self.rows(f"SELECT b.audience, bit_count(a.b & b.b) FROM bits a, bits b WHERE a.audience = {one} AND b.audience IN ({listed})"))
+        found = dict(
+            self.rows(
+                f"SELECT b.audience, bit_count(a.b & b.b) FROM bits a, bits b WHERE a.audience = {one} AND b.audience IN ({listed})"
+            )
+        )
         return [found[other] for other in others]
 
     def matrix(self, ids):
@@ -309,7 +322,9 @@ class DuckDb:
             self.connection.unregister("people")
 
     def overlap_members(self, first, second):
-        query = f"SELECT count(*) FROM member a JOIN member b USING (person) WHERE a.audience = {first} AND b.audience = {second}"
+        query = (
+            f"SELECT count(*) FROM member a JOIN member b USING (person) WHERE a.audience = {first} AND b.audience = {second}"
+        )
         return self.rows(query)[0][0]
 
     def stop(self):

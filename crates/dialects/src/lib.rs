@@ -11,6 +11,7 @@ pub mod body;
 pub mod criteo;
 mod csv;
 pub mod delivery;
+mod flat;
 mod form;
 pub mod hooks;
 pub mod limits;

@@ -4,6 +4,8 @@
 //! an MD5 `m` gives the key of SHA-256(m); 64 hexadecimal digits give their own.
 //! Which people a request names is in [`crate::batch`].
 
+use std::borrow::Cow;
+
 use md5::Md5;
 use sets::SetId;
 use sha2::{Digest, Sha256};
@@ -91,15 +93,6 @@ pub(crate) enum Normal {
 }
 
 impl Normal {
-    pub(crate) fn value(&self) -> &[u8] {
-        match self {
-            Normal::Address { sha256, .. } => sha256,
-            Normal::Md5 { md5_sha256, .. } => md5_sha256,
-            Normal::Hash(hash) => hash,
-            Normal::Text(text) => text.as_bytes(),
-        }
-    }
-
     /// What is kept of the identifier as it came in, with a form byte before it: of a hash the bytes, half as long as its digits.
     pub(crate) fn received<'a>(&'a self, as_received: &'a str) -> (u8, &'a [u8]) {
         match self {
@@ -152,10 +145,12 @@ fn normalise_email(value: &str) -> Result<Normal, Invalid> {
             "it is neither an e-mail address nor an MD5 or SHA-256 of one",
         ));
     }
-    let lower = if value.is_ascii() {
-        value.to_ascii_lowercase()
+    let lower = if !value.is_ascii() {
+        Cow::Owned(value.to_lowercase())
+    } else if value.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(value.to_ascii_lowercase())
     } else {
-        value.to_lowercase()
+        Cow::Borrowed(value)
     };
     let md5: [u8; 16] = Md5::digest(lower.as_bytes()).into();
     Ok(Normal::Address {
@@ -165,7 +160,10 @@ fn normalise_email(value: &str) -> Result<Normal, Invalid> {
 }
 
 fn sha256_of_hex(md5: &[u8; 16]) -> [u8; 32] {
-    Sha256::digest(crate::random::hex(md5).as_bytes()).into()
+    let mut digits = [0; 32];
+    // Cannot fail: there are two digits a byte.
+    let hex = faster_hex::hex_encode(md5, &mut digits).unwrap_or_default();
+    Sha256::digest(hex.as_bytes()).into()
 }
 
 /// `local@domain.tld`: what can be told without asking the domain.
@@ -176,10 +174,19 @@ fn is_address(value: &str) -> bool {
     let forbidden = |c: char| {
         c.is_whitespace() || c.is_control() || matches!(c, '@' | ',' | ';' | '<' | '>' | '"')
     };
+    let has_forbidden = if value.is_ascii() {
+        // The same for bytes, which most addresses are. A second `@` is in the domain.
+        let forbidden = |byte: u8| {
+            byte <= b' ' || matches!(byte, b'@' | b',' | b';' | b'<' | b'>' | b'"' | 0x7f)
+        };
+        local.bytes().any(forbidden) || domain.bytes().any(forbidden)
+    } else {
+        local.contains(forbidden) || domain.contains(forbidden)
+    };
     let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     !local.is_empty()
         && local.len() <= 64
-        && !value.replacen('@', "", 1).contains(forbidden)
+        && !has_forbidden
         && domain.contains('.')
         && domain.split('.').all(label)
         && domain

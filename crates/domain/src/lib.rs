@@ -121,7 +121,7 @@ pub use mail::{AmountChange, Envelope, Language, Mail, MailText};
 pub use manager::{Grants, Manager};
 pub use member_list::{Member, MemberPage, RecordBrief, Window};
 pub use member_named::{Partial, Refused};
-pub use membership::{MemberOutcome, MembersEmptied, Whose};
+pub use membership::{MemberOutcome, MembersEmptied, Whose, not_too_many};
 pub use message::{Author, AuthorRef, Message, MessageDestination, MessageNew, MessageSource};
 pub use money::Money;
 pub use outbound::{

@@ -21,7 +21,9 @@ use crate::{
     key::{self, KeyCommand},
     maintenance::{self, Place},
     outbox::{self, OutboxCommand},
-    output, serve,
+    output,
+    reach::{self, LookupArgs, OverlapArgs, ReachArgs},
+    serve,
     webhook::{self, WebhookCommand},
 };
 
@@ -38,6 +40,7 @@ Examples:
   throng audience create Newsletter --structure 1
   throng audience import 3 people.csv --kind email --errors wrong.csv
   throng audience tree
+  throng reach 'newsletter and not (customers or staff)'
   throng channel set 4 --from whatsapp.toml
   throng account create --email ann@example.org --role admin
   throng key create --account ann@example.org --label report --dialect native
@@ -74,6 +77,15 @@ enum Command {
     /// Make, show, move, fill, export and delete the audiences of a running server
     #[command(subcommand, after_help = audience::EXAMPLES)]
     Audience(AudienceCommand),
+    /// Count exactly whom an expression over audiences holds
+    #[command(after_help = reach::REACH_EXAMPLES)]
+    Reach(ReachArgs),
+    /// Count exactly how many people audiences share
+    #[command(after_help = reach::OVERLAP_EXAMPLES)]
+    Overlap(OverlapArgs),
+    /// Say which audiences hold somebody
+    #[command(after_help = reach::LOOKUP_EXAMPLES)]
+    Lookup(LookupArgs),
     /// Make, list and revoke credentials of a running server
     #[command(subcommand)]
     Credential(CredentialCommand),
@@ -317,6 +329,9 @@ pub fn run() -> Result<()> {
         Command::Workspace(command) => admin::workspace(command),
         Command::Structure(command) => admin::structure(command),
         Command::Audience(command) => audience::audience(command),
+        Command::Reach(arguments) => reach::reach(&arguments),
+        Command::Overlap(arguments) => reach::overlap(&arguments),
+        Command::Lookup(arguments) => reach::lookup(&arguments),
         Command::Credential(command) => admin::credential(command),
         Command::Account(command) => account::account(command),
         Command::Group(command) => group::group(command),

@@ -327,6 +327,7 @@ fn fill_all_audiences(
 }
 
 fn draw(plan: &Plan, index: u64, buffer: &mut Vec<Person>) -> FillAudience {
+    let members = plan.members(index, buffer);
     FillAudience {
         name: format!("a{}", index + 1),
         description: format!(
@@ -334,7 +335,8 @@ fn draw(plan: &Plan, index: u64, buffer: &mut Vec<Person>) -> FillAudience {
             name(plan.pattern_of(index)),
             plan.density_of(index)
         ),
-        members: plan.members(index, buffer).to_bytes(),
+        people: members.len(),
+        members: members.to_bytes(),
     }
 }
 

@@ -43,6 +43,7 @@ mod outbox_worker;
 mod output;
 mod people;
 mod problem;
+mod reach;
 mod serve;
 mod start;
 mod tree;

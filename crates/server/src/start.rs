@@ -82,7 +82,9 @@ pub fn open_store(
             tracing::info!(workspace, "loading: {} of {} keys", count(done), count(all));
         }
     };
-    Ok(Store::open(folder, options, &mut progress)?)
+    let store = Store::open(folder, options, &mut progress)?;
+    store.checkpoint_every(config.checkpoint_changes as u64);
+    Ok(store)
 }
 
 /// The domain over an open store, on a server that listens at `url`.
@@ -190,5 +192,12 @@ pub fn random_id() -> String {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    text
 }

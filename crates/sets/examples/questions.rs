@@ -220,15 +220,13 @@ fn expression(people: Person) {
 fn matrix(what: &str, people: Person, shares: &[f64]) {
     let sets = Sets::new(people, shares, 6);
     let count = shares.len();
+    // Every pair once, as ours are counted.
     let triangle = |pair: &dyn Fn(usize, usize) -> u64| {
-        let mut counts = vec![vec![0; count]; count];
-        for row in 0..count {
-            for column in row..count {
-                counts[row][column] = pair(row, column);
-                counts[column][row] = counts[row][column];
-            }
-        }
-        counts
+        let row = |row: usize| (row..count).map(|column| pair(row, column)).collect();
+        let upper: Vec<Vec<u64>> = (0..count).map(row).collect();
+        let at = |row: usize, column: usize| upper[row.min(column)][row.abs_diff(column)];
+        let row = |row: usize| (0..count).map(|column| at(row, column)).collect();
+        (0..count).map(row).collect::<Vec<Vec<u64>>>()
     };
     compare(
         what,

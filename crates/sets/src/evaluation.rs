@@ -31,17 +31,15 @@ pub trait Question: Send {
     ///
     /// A set that could not be read. The question is over then.
     fn advance(&mut self, budget: usize) -> Result<Option<Self::Answer>, Unreadable>;
+}
 
-    /// Parts it, before it is advanced, into as many as `parts` questions that may be advanced on several threads; into one
-    /// where it is short. [`Question::join`] makes the answer of theirs.
-    fn divide(self, parts: usize) -> Vec<Self>
-    where
-        Self: Sized;
+/// A question that several threads may work on.
+pub trait Divide: Question + Sized {
+    /// Parts it, before it is advanced, into as many as `parts` questions to be advanced apart; into one where it is short.
+    fn divide(self, parts: usize) -> Vec<Self>;
 
     /// The answer, of the answers of all parts in their order.
-    fn join(answers: Vec<Self::Answer>) -> Self::Answer
-    where
-        Self: Sized;
+    fn join(answers: Vec<Self::Answer>) -> Self::Answer;
 }
 
 /// The budget of one step of a question.

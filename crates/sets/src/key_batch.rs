@@ -213,7 +213,7 @@ impl<'b> Holders<'b> {
     }
 
     /// Whom they were given to.
-    pub(crate) fn owners(&self) -> &[Person] {
+    pub fn owners(&self) -> &[Person] {
         &self.owners
     }
 

@@ -47,7 +47,9 @@ pub use delta::{Delta, SetDelta, SetOp};
 pub use dictionary::Dictionary;
 pub use dictionary_cache::{CacheError, CacheKey, CacheStamp};
 pub use engine::{Engine, Group, Loaded, Snapshot, State};
-pub use evaluation::{Count, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP};
+pub use evaluation::{
+    Count, Divide, Gather, Operand, Overlaps, Question, REGIONS_SETS_MAX, Regions, STEP,
+};
 pub use expression::{DEPTH_MAX, Expression, PARTS_MAX, Term, TooLarge};
 pub use identity::{
     IDENTITY_PERSONS_MAX, IdentityDelta, PersonColumn, decode_persons, encode_persons,

@@ -8,11 +8,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::evaluation::{Chunks, Window};
 use crate::set_file::{self, Damage, Label, SetFile};
 use crate::shelf::{Counters, Home};
+use crate::sync::Mutex;
 use crate::{Operand, Person, Set, SetId, Unreadable};
 
 /// So many questions about single persons are answered from the file before the set is brought into memory.
@@ -53,6 +52,13 @@ impl Stored {
         match self {
             Stored::Fresh { set, .. } => Ok(set.contains(person)),
             Stored::Shelved(shelved) => shelved.contains(person),
+        }
+    }
+
+    pub(crate) fn contains_at_hand(&self, person: Person) -> Option<bool> {
+        match self {
+            Stored::Fresh { set, .. } => Some(set.contains(person)),
+            Stored::Shelved(shelved) => shelved.contains_at_hand(person),
         }
     }
 
@@ -252,19 +258,22 @@ impl Shelved {
         Unreadable { set: self.set, why }
     }
 
+    fn contains_at_hand(&self, person: Person) -> Option<bool> {
+        // Not cloned: that many ask at once is what this is for.
+        let place = self.place.lock();
+        let held = place.set.as_ref()?.contains(person);
+        if !self.recent.load(Ordering::Relaxed) {
+            self.recent.store(true, Ordering::Relaxed);
+        }
+        if let Some(home) = &self.home {
+            Counters::count(&home.shelf.counters.hits);
+        }
+        Some(held)
+    }
+
     fn contains(self: &Arc<Shelved>, person: Person) -> Result<bool, Unreadable> {
-        {
-            // Not cloned: that many ask at once is what this is for.
-            let place = self.place.lock();
-            if let Some(set) = &place.set {
-                if !self.recent.load(Ordering::Relaxed) {
-                    self.recent.store(true, Ordering::Relaxed);
-                }
-                if let Some(home) = &self.home {
-                    Counters::count(&home.shelf.counters.hits);
-                }
-                return Ok(set.contains(person));
-            }
+        if let Some(held) = self.contains_at_hand(person) {
+            return Ok(held);
         }
         let home = self.home()?;
         if self.asked.fetch_add(1, Ordering::Relaxed) < ASKED_MAX {

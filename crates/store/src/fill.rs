@@ -91,6 +91,8 @@ pub struct FillAudience {
     pub name: String,
     pub description: String,
     pub members: Vec<u8>,
+    /// How many they are.
+    pub people: u64,
 }
 
 /// Writes rows of people and audiences, a transaction at each call. Holds the data folder's lock.
@@ -232,7 +234,7 @@ impl Filler {
             let persons_set = checkpoint::PERSONS_SET;
             let of = Snapshot::new(persons_set, seq, position + new.keys.len() as u64);
             checkpoint::snapshot_insert(connection, workspace, &of, &segment)?;
-            let of = Snapshot::new(filler.kind_set, seq, Set::from_bytes(&everybody)?.len());
+            let of = Snapshot::new(filler.kind_set, seq, filler.everybody.len());
             checkpoint::snapshot_insert(connection, workspace, &of, &everybody)?;
             checkpoint::prune(connection, workspace, filler.kind_set, seq)?;
             filler.head.next_position += new.keys.len() as u64;
@@ -262,7 +264,7 @@ impl Filler {
                 let row = filler.row(id, &one.name, Some(&one.description));
                 filler.insert(&row)?;
                 let connection = &mut filler.connection;
-                let of = Snapshot::new(id, seq, Set::from_bytes(&one.members)?.len());
+                let of = Snapshot::new(id, seq, one.people);
                 checkpoint::snapshot_insert(connection, filler.workspace, &of, &one.members)?;
                 sets.push(ChangeSet {
                     set: id,

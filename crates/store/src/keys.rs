@@ -3,6 +3,8 @@
 //!
 //! A group of commands writes its new keys once, at its end: at most one block is rewritten, the rest are new.
 
+use std::ops::Range;
+
 use sets::Key;
 
 use crate::{connection::Connection, error::Error, seal::Sealer, value::Param};
@@ -71,7 +73,7 @@ impl Identifiers {
     }
 
     /// The identifiers of a range with their lengths, as they are sealed.
-    fn stored(&self, range: std::ops::Range<usize>) -> &[u8] {
+    fn stored(&self, range: Range<usize>) -> &[u8] {
         let end = |index: usize| {
             index
                 .checked_sub(1)
@@ -118,6 +120,34 @@ fn check(workspace: i64, block: u64, bytes: &[u8], found: Option<&[u8]>) -> Resu
     }
 }
 
+/// What of a group's keys goes into one block.
+struct Stretch {
+    block: u64,
+    /// Keys that are in the block already.
+    filled: usize,
+    /// Which of the group's keys.
+    range: Range<usize>,
+}
+
+fn stretches(position: u64, keys: usize) -> impl Iterator<Item = Stretch> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let at = position + done as u64;
+        let filled = (at % KEYS_PER_BLOCK) as usize;
+        let take = (KEYS_PER_BLOCK as usize - filled).min(keys - done);
+        let range = done..done + take;
+        done += take;
+        (take > 0).then_some(Stretch {
+            block: at / KEYS_PER_BLOCK,
+            filled,
+            range,
+        })
+    })
+}
+
+/// From so many keys on, identifiers are sealed on a thread beside the one that writes the keys.
+const SEALED_BESIDE_MIN: usize = 2 * KEYS_PER_BLOCK as usize;
+
 /// Appends `keys` from `position` on. `sealer` is given where the workspace keeps identifiers.
 pub(crate) fn append(
     connection: &mut Connection,
@@ -127,37 +157,63 @@ pub(crate) fn append(
     received: &Identifiers,
     sealer: Option<&Sealer>,
 ) -> Result<(), Error> {
-    let mut done = 0usize;
-    while done < keys.len() {
-        let at = position + done as u64;
-        let block = at / KEYS_PER_BLOCK;
-        let filled = (at % KEYS_PER_BLOCK) as usize;
-        let take = (KEYS_PER_BLOCK as usize - filled).min(keys.len() - done);
-        let block_no = Param::Int(block as i64);
-        let mut bytes = old_block(connection, workspace, block, filled)?;
-        for key in &keys[done..done + take] {
+    let mut identifiers = Vec::new();
+    if let Some(sealer) = sealer {
+        for stretch in stretches(position, keys.len()) {
+            let plain = plain_identifiers(connection, workspace, &stretch, received, sealer)?;
+            identifiers.push((stretch.block, plain));
+        }
+    }
+    let seal = |blocks: &mut [(u64, Vec<u8>)]| {
+        let Some(sealer) = sealer else { return Ok(()) };
+        blocks.iter_mut().try_for_each(|(block, bytes)| {
+            sealer.seal_in(&identifiers_context(workspace, *block), bytes)
+        })
+    };
+    if keys.len() < SEALED_BESIDE_MIN || sealer.is_none() {
+        append_keys(connection, workspace, position, keys)?;
+        seal(&mut identifiers)?;
+    } else {
+        std::thread::scope(|scope| {
+            let sealing = scope.spawn(|| seal(&mut identifiers));
+            let appended = append_keys(connection, workspace, position, keys);
+            let sealed = sealing
+                .join()
+                .unwrap_or_else(|_| Err(Error::Internal("sealing panicked".into())));
+            appended.and(sealed)
+        })?;
+    }
+    for (block, sealed) in &identifiers {
+        let params = [
+            workspace.into(),
+            Param::Int(*block as i64),
+            Param::Bytes(sealed),
+        ];
+        connection.query(IDENTIFIERS_PUT, &params)?;
+    }
+    Ok(())
+}
+
+fn append_keys(
+    connection: &mut Connection,
+    workspace: i64,
+    position: u64,
+    keys: &[Key],
+) -> Result<(), Error> {
+    for stretch in stretches(position, keys.len()) {
+        let block = stretch.block;
+        let mut bytes = old_block(connection, workspace, block, stretch.filled)?;
+        for key in &keys[stretch.range] {
             bytes.extend_from_slice(key.as_bytes());
         }
         let sum = sum(workspace, block, &bytes);
         let params = [
             workspace.into(),
-            block_no,
-            (&bytes).into(),
+            Param::Int(block as i64),
+            Param::Bytes(&bytes),
             Param::Bytes(&sum),
         ];
         connection.query(PUT, &params)?;
-        if let Some(sealer) = sealer {
-            append_identifiers(
-                connection,
-                workspace,
-                block,
-                filled,
-                received,
-                done..done + take,
-                sealer,
-            )?;
-        }
-        done += take;
     }
     Ok(())
 }
@@ -194,32 +250,28 @@ fn identifiers_context(workspace: i64, block: u64) -> String {
     format!("identifiers {workspace}/{block}")
 }
 
-fn append_identifiers(
+/// A block's identifiers, those that are there and those that are new, ready to be sealed where they stand.
+fn plain_identifiers(
     connection: &mut Connection,
     workspace: i64,
-    block: u64,
-    filled: usize,
+    stretch: &Stretch,
     received: &Identifiers,
-    range: std::ops::Range<usize>,
     sealer: &Sealer,
-) -> Result<(), Error> {
-    let context = identifiers_context(workspace, block);
-    let block_no = Param::Int(block as i64);
-    let mut plain = Vec::new();
-    if filled > 0 {
+) -> Result<Vec<u8>, Error> {
+    let new = received.stored(stretch.range.clone());
+    let block_no = Param::Int(stretch.block as i64);
+    let mut old = Vec::new();
+    if stretch.filled > 0 {
         let mut rows = connection.query(IDENTIFIERS_GET, &[workspace.into(), block_no])?;
         if let Some(row) = rows.first_mut() {
-            plain = sealer.open(&context, &row.bytes(0)?)?;
+            let context = identifiers_context(workspace, stretch.block);
+            old = sealer.open(&context, &row.bytes(0)?)?;
         }
     }
-    plain.extend_from_slice(received.stored(range));
-    let sealed = sealer.seal(&context, &plain)?;
-    connection
-        .query(
-            IDENTIFIERS_PUT,
-            &[workspace.into(), block_no, (&sealed).into()],
-        )
-        .map(drop)
+    let mut plain = Sealer::room(old.len() + new.len());
+    plain.extend_from_slice(&old);
+    plain.extend_from_slice(new);
+    Ok(plain)
 }
 
 /// The identifiers of one block as received, in the order of its keys.

@@ -163,4 +163,6 @@ mod cache_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod shelf_tests;
+#[cfg(test)]
 mod tests;

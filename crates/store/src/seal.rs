@@ -5,13 +5,14 @@
 
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
+    aead::{Aead, AeadInOut, Payload},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::error::Error;
 
 const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
 
 /// The installation's master key: 32 bytes in `master.key`, never in the database.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -68,20 +69,32 @@ impl Sealer {
 
     /// Seals `plain` for the place named by `context`.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(|error| Error::Internal(error.to_string()))?;
-        let payload = Payload {
-            msg: plain,
-            aad: context.as_bytes(),
-        };
-        let sealed = self
-            .0
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| Error::Internal("sealing failed".into()))?;
-        let mut out = Vec::with_capacity(NONCE_BYTES + sealed.len());
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
+        let mut out = Sealer::room(plain.len());
+        out.extend_from_slice(plain);
+        self.seal_in(context, &mut out)?;
         Ok(out)
+    }
+
+    /// An empty buffer for [`Self::seal_in`], with room for so many bytes: what is to be sealed is appended to it.
+    pub(crate) fn room(plain_bytes: usize) -> Vec<u8> {
+        let mut buffer = Vec::with_capacity(NONCE_BYTES + plain_bytes + TAG_BYTES);
+        buffer.resize(NONCE_BYTES, 0);
+        buffer
+    }
+
+    /// Seals what was appended to a buffer of [`Self::room`], where it stands: blocks are large.
+    pub(crate) fn seal_in(&self, context: &str, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        let failed = || Error::Internal("sealing failed".into());
+        let (nonce, plain) = buffer
+            .split_first_chunk_mut::<NONCE_BYTES>()
+            .ok_or_else(failed)?;
+        getrandom::fill(nonce).map_err(|error| Error::Internal(error.to_string()))?;
+        let tag = self
+            .0
+            .encrypt_inout_detached(&XNonce::from(*nonce), context.as_bytes(), plain.into())
+            .map_err(|_| failed())?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
     }
 
     /// Opens what [`Self::seal`] made with the same key and context.

@@ -19,8 +19,8 @@ use crate::{
 const BUSY_MS_MAX: u64 = 2_000;
 /// Statements kept prepared; there are fewer than this in the crate.
 const STATEMENTS_CACHED: usize = 512;
-/// The page size; the file's size limit is counted in it.
-const PAGE_BYTES: u64 = 4_096;
+/// What a log of so many bytes is copied into the database file for.
+const LOG_BYTES: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Sqlite {
@@ -52,15 +52,19 @@ impl Sqlite {
         )?;
         match mode {
             Mode::Write => {
+                // Larger than usual: a block of keys or identifiers is a row of 64 KiB and more. A database that is there
+                // keeps the size that it has.
                 db.batch(
-                    "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                     PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000; \
-                     PRAGMA journal_size_limit = 67108864",
+                    "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 67108864",
                 )?;
+                let page_bytes = db.page_bytes()?;
+                let pages = LOG_BYTES / page_bytes;
+                db.batch(&format!("PRAGMA wal_autocheckpoint = {pages}"))?;
                 if let Some(bytes) = size_bytes_max {
                     db.batch(&format!(
                         "PRAGMA max_page_count = {}",
-                        (bytes / PAGE_BYTES).max(1)
+                        (bytes / page_bytes).max(1)
                     ))?;
                 }
             }
@@ -71,6 +75,13 @@ impl Sqlite {
 
     pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
         self.connection.execute_batch(sql).map_err(convert)
+    }
+
+    /// The page size of the database, in which limits are counted.
+    fn page_bytes(&self) -> Result<u64, Error> {
+        let row = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let bytes = self.connection.query_row("PRAGMA page_size", [], row);
+        Ok(bytes.map_err(convert)?.max(512) as u64)
     }
 
     /// Begins or ends a transaction or savepoint: one statement, kept prepared.

@@ -22,9 +22,12 @@ pub struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
+    /// One more than a request may carry, so that the excess is seen.
+    pub const KEPT_MAX: usize = domain::limits::IDENTIFIERS_MAX + 1;
+
     pub fn push(&mut self, text: Cow<'a, str>) {
         self.count += 1;
-        if self.kept.len() <= domain::limits::IDENTIFIERS_MAX {
+        if self.kept.len() < Texts::KEPT_MAX {
             self.kept.push(text);
         }
     }

@@ -8,15 +8,34 @@ use std::{borrow::Cow, fmt};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{Fields, Texts, Value};
+use crate::flat::{self, Flat};
 
 /// The fields of a body that is one JSON object; fails with a sentence for the caller.
 pub fn fields(text: &str) -> Result<Fields<'_>, String> {
+    if let Some(fields) = flat(text) {
+        return Ok(fields);
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let fields = reader
         .deserialize_map(FieldsVisitor)
         .map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(fields)
+}
+
+/// The fields of a body without anything unusual in it, as large ones are.
+fn flat(text: &str) -> Option<Fields<'_>> {
+    let mut fields = Fields::default();
+    for (name, value) in flat::object(text, Texts::KEPT_MAX)? {
+        let value = match value {
+            Flat::Null => Value::Null,
+            Flat::Integer(value) => Value::Integer(value),
+            Flat::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Flat::Texts { kept, count } => Value::Texts(Texts { kept, count }),
+        };
+        fields.push(Cow::Borrowed(name), value).ok()?;
+    }
+    Some(fields)
 }
 
 struct FieldsVisitor;

@@ -6,11 +6,15 @@
 use std::{fmt, marker::PhantomData};
 
 use domain::{
-    Batch, BatchBuilder, Kind, MemberOutcome, Question, QuestionBuilder, limits, rfc3339,
+    Batch, BatchBuilder, Kind, MemberOutcome, Question, QuestionBuilder, limits, not_too_many,
+    rfc3339,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, SeqAccess, Visitor},
+    de::{
+        IgnoredAny, IntoDeserializer, SeqAccess, Visitor,
+        value::{Error as ValueError, StrDeserializer},
+    },
 };
 use utoipa::ToSchema;
 
@@ -18,6 +22,7 @@ use super::{
     json::{self, Object},
     problem::Problem,
 };
+use crate::flat::{self, Flat};
 
 /// What kind of identifier it is.
 ///
@@ -247,8 +252,7 @@ impl Members {
         }
     }
 
-    /// Normalises and hashes: 50,000 addresses take tens of milliseconds.
-    pub(crate) fn batch(self, mut builder: BatchBuilder) -> Batch {
+    fn batch(self, mut builder: BatchBuilder) -> Batch {
         match self {
             Members::OfKind(members) => {
                 let namespace = members.namespace.unwrap_or_default();
@@ -313,6 +317,57 @@ impl Members {
         }
         builder.finish()
     }
+}
+
+/// The identifiers of a large body, which are mostly of one kind and plain: read without building anything of each.
+struct Plain<'a> {
+    kind: Kind,
+    namespace: &'a str,
+    values: Vec<&'a str>,
+    count: usize,
+}
+
+impl<'a> Plain<'a> {
+    /// Nothing for a body of any other shape, right or wrong.
+    fn read(bytes: &'a [u8]) -> Option<Plain<'a>> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (mut kind, mut namespace, mut values) = (None, None, None);
+        for (name, value) in flat::object(text, IDENTIFIERS_READ_MAX)? {
+            match (name, value) {
+                ("kind", Flat::Text(text)) if kind.is_none() => {
+                    let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
+                    kind = Some(IdentifierKind::deserialize(text).ok()?);
+                }
+                ("namespace", Flat::Text(text)) if namespace.is_none() => namespace = Some(text),
+                ("values", Flat::Texts { kept, count }) if values.is_none() => {
+                    values = Some((kept, count));
+                }
+                _ => return None,
+            }
+        }
+        let (kind, (values, count)) = (kind?, values?);
+        check_namespace(kind, namespace).ok()?;
+        Some(Plain {
+            kind: kind.into(),
+            namespace: namespace.unwrap_or_default(),
+            values,
+            count,
+        })
+    }
+}
+
+/// The people of a body, normalised, hashed and looked up: 50,000 addresses take tens of milliseconds.
+pub(crate) fn batch(bytes: &[u8], mut builder: BatchBuilder) -> Result<Batch, Problem> {
+    let Some(plain) = Plain::read(bytes) else {
+        let members = Members::parse(bytes)?;
+        not_too_many(members.count())?;
+        return Ok(members.batch(builder));
+    };
+    not_too_many(plain.count)?;
+    for value in plain.values {
+        builder.push(plain.kind, plain.namespace, value);
+    }
+    Ok(builder.finish())
 }
 
 /// Without its namespace each identifier of such a kind would be invalid; better said once.

@@ -3,12 +3,12 @@
 //! Large bodies are parsed and hashed off the async workers, before the command; small ones where they came in.
 
 use axum::extract::State;
-use domain::{AudienceRef, Batch, Context, Domain};
+use domain::{AudienceRef, Batch, Context, Domain, limits::IDENTIFIERS_MAX};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     audiences::NOUN,
-    batch::{Members, MembersChanged, MembersContained, MembersEmptied},
+    batch::{self, Members, MembersChanged, MembersContained, MembersEmptied},
     call::{Answer, Call, ok},
     problem::Problem,
     wire_audiences::Counts,
@@ -29,23 +29,27 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
 async fn read(call: Call) -> Result<(Context, i64, Members), Problem> {
     let audience = call.id(NOUN)?;
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
-    let members =
-        off_worker_if(bytes.len() / BYTES_OF_ONE, move || Members::parse(&bytes)).await??;
+    let members = off_worker_if(bytes.len() / IDENTIFIER_BYTES_TYPICAL, move || {
+        Members::parse(&bytes)
+    })
+    .await??;
     Ok((context, audience, members))
 }
 
+/// Bytes of a short identifier in a body; a guess, for the room to set aside.
+const IDENTIFIER_BYTES_TYPICAL: usize = 32;
+
 async fn batch(domain: &Domain, call: Call) -> Result<(Context, i64, Batch), Problem> {
-    let (context, audience, members) = read(call).await?;
-    let builder = domain.batch(&context.caller, members.count()).await?;
-    let batch = off_worker_if(members.count(), move || members.batch(builder)).await?;
+    let audience = call.id(NOUN)?;
+    let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
+    let room = (bytes.len() / IDENTIFIER_BYTES_TYPICAL).min(IDENTIFIERS_MAX);
+    let builder = domain.batch(&context.caller, room).await?;
+    let batch = off_worker_if(room, move || batch::batch(&bytes, builder)).await??;
     Ok((context, audience, batch))
 }
 
 /// Identifiers that are parsed and hashed where they came in: it takes less than handing them to another thread.
 const AT_ONCE_MAX: usize = 16;
-/// About so many bytes has an identifier in a body.
-const BYTES_OF_ONE: usize = 64;
-
 /// Does work for so many identifiers, off the async workers if they are many.
 pub(crate) async fn off_worker_if<T: Send + 'static>(
     identifiers: usize,

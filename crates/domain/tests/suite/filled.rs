@@ -45,6 +45,7 @@ fn audience(by: u32) -> FillAudience {
     FillAudience {
         name: format!("a{by}"),
         description: "filled".into(),
+        people: members.len() as u64,
         members: Set::from_sorted(&members).to_bytes(),
     }
 }

@@ -11,6 +11,7 @@ mod demo;
 mod dev;
 mod import;
 mod logs;
+mod reach;
 mod serving;
 mod starting;
 mod stopping;

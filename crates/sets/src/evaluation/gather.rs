@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::block::{Block, FULL_LEN, Pool};
 use super::operand::{Feeds, Stop};
 use super::plan::Plan;
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::container::Container;
 use crate::set::Chunk;
 use crate::{Expression, Person, Set, Unreadable};
@@ -58,7 +58,9 @@ impl Question for Count {
             }
         }
     }
+}
 
+impl Divide for Count {
     fn divide(self, parts: usize) -> Vec<Count> {
         let count = |evaluation| Count {
             evaluation,
@@ -126,7 +128,9 @@ impl Question for Gather {
             }
         }
     }
+}
 
+impl Divide for Gather {
     fn divide(self, parts: usize) -> Vec<Gather> {
         let gather = |evaluation| Gather {
             evaluation,
@@ -530,7 +534,7 @@ fn edge(high: u16, next_person: Person) -> Option<(u16, u16)> {
 }
 
 /// What it takes to go through a container, about.
-fn cost(container: &Container) -> usize {
+pub(super) fn cost(container: &Container) -> usize {
     match container {
         Container::Array(list) => 60 + list.len(),
         Container::Bitmap(_) => 500,

@@ -6,8 +6,9 @@
 
 use std::fmt;
 
+use super::gather::cost;
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::words::{self, WORDS, Words};
 use crate::container::{Container, Run, arrays};
@@ -123,7 +124,7 @@ impl Overlaps {
     /// All that there is to do about a chunk of two sets.
     fn pair(&mut self, fuel: &mut Fuel) {
         if let (Some(a), Some(b)) = (self.feeds.get(0), self.feeds.get(1)) {
-            fuel.spend(100 + (a.len().min(FULL_LEN / 32) + b.len().min(FULL_LEN / 32)) / 4);
+            fuel.spend((cost(a) + cost(b)) / 2);
             // In a table of one by one, and in one of two by two, where only the upper half is counted.
             let place = if self.kind == Kind::Among { 1 } else { 0 };
             self.counts[place] += a.and_len(b) as u64;
@@ -304,7 +305,7 @@ impl Question for Overlaps {
                 None => match self.feeds.next(&mut fuel)? {
                     Stop::Tired => return Ok(None),
                     Stop::End => return Ok(Some(self.answer())),
-                    Stop::At(_) if self.feeds.count() == 2 => self.pair(&mut fuel),
+                    Stop::At(_) if self.rows > 0 && self.feeds.count() == 2 => self.pair(&mut fuel),
                     Stop::At(_) => self.chunk = self.begin(&mut fuel),
                 },
             }
@@ -313,7 +314,9 @@ impl Question for Overlaps {
             }
         }
     }
+}
 
+impl Divide for Overlaps {
     fn divide(self, parts: usize) -> Vec<Overlaps> {
         let parts = self.feeds.parts(parts).into_iter();
         let mut divided: Vec<Overlaps> = parts

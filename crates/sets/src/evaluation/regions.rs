@@ -5,7 +5,7 @@
 
 use super::block::{Block, Pool};
 use super::operand::{Feeds, Stop};
-use super::{Fuel, Operand, Question};
+use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
 use crate::container::Container;
 
@@ -73,7 +73,9 @@ impl Question for Regions {
             }
         }
     }
+}
 
+impl Divide for Regions {
     fn divide(self, parts: usize) -> Vec<Regions> {
         let parts = self.feeds.parts(parts).into_iter();
         let mut divided: Vec<Regions> = parts

@@ -104,7 +104,7 @@ fn sets_that_are_read_answer_the_same() {
 
 #[test]
 fn parts_are_joined_to_the_same() {
-    fn joined<Q: Question>(question: Q, parts: usize) -> (usize, Q::Answer) {
+    fn joined<Q: Divide>(question: Q, parts: usize) -> (usize, Q::Answer) {
         let parts = question.divide(parts);
         let count = parts.len();
         let answers = parts
@@ -137,6 +137,20 @@ fn parts_are_joined_to_the_same() {
                 joined(Regions::new(operands.clone()), parts)
             );
         }
+    }
+}
+
+#[test]
+fn a_table_may_have_no_rows_or_no_columns() {
+    let sets: Vec<Operand> = sets().into_iter().map(Operand::from).collect();
+    for count in 0..4 {
+        let some = || sets[..count].to_vec();
+        let rows = finish(Overlaps::between(some(), Vec::new()), STEP);
+        assert_eq!(rows, Ok(vec![Vec::new(); count]));
+        let columns = finish(Overlaps::between(Vec::new(), some()), STEP);
+        assert_eq!(columns, Ok(Vec::new()));
+        let among = finish(Overlaps::among(some()), STEP).expect("is in memory");
+        assert_eq!(among.len(), count);
     }
 }
 

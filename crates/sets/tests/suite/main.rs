@@ -4,6 +4,7 @@ mod codecs;
 mod common;
 mod dictionary;
 mod dictionary_cache;
+mod key_batch;
 mod questions;
 mod set;
 mod shelf;
