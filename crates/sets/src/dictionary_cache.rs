@@ -165,13 +165,8 @@ impl Dictionary {
         }
         let mapping = Mapping::new(&file, length)?;
         drop(file);
-        let (stamp, parts, tables) = checked(mapping.bytes(), key, &mut |stamp| {
-            let believed = believe(stamp);
-            if believed {
-                mapping.populate();
-            }
-            believed
-        })?;
+        let populate = |bytes| mapping.populate(bytes);
+        let (stamp, parts, tables) = checked(mapping.bytes(), key, believe, &populate)?;
         let room = Arc::new(Room::in_folder(folder));
         let mut pages = mapping.into_pages();
         pages.skip(HEADER_BYTES);
@@ -340,13 +335,14 @@ fn checked(
     bytes: &[u8],
     key: &CacheKey,
     believe: &mut dyn FnMut(&CacheStamp) -> bool,
+    populate: &(dyn Fn(Range<usize>) + Sync),
 ) -> Result<(CacheStamp, Vec<Part>, Vec<Vec<Bucket>>), CacheError> {
     let (stamp, parts) = header(bytes.get(..HEADER_BYTES).ok_or(CUT)?, key)?;
     if !believe(&stamp) {
         return Err(FOREIGN);
     }
     let starts = starts(&parts, bytes.len())?;
-    let tables = verified(bytes, &parts, &starts, key)?;
+    let tables = verified(bytes, &parts, &starts, key, populate)?;
     Ok((stamp, parts, tables))
 }
 
@@ -422,6 +418,7 @@ fn verified(
     parts: &[Part],
     starts: &[usize],
     key: &CacheKey,
+    populate: &(dyn Fn(Range<usize>) + Sync),
 ) -> Result<Vec<Vec<Bucket>>, CacheError> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let each = SHARDS.div_ceil(threads);
@@ -429,6 +426,8 @@ fn verified(
         let tables = shards.map(|shard| {
             let part = &parts[shard];
             let (table, rest) = bytes[starts[shard]..].split_at(part.table_bytes());
+            let end = table.len() + part.pages() * PAGE_BYTES;
+            populate(starts[shard]..starts[shard] + end);
             let entries = &rest[..part.entries as usize * ENTRY_BYTES];
             let hash = key.hasher().update(table).update(entries).finalize();
             if hash != blake3::Hash::from_bytes(part.hash) {
@@ -483,14 +482,14 @@ mod tests {
         let saved = dictionary.save(&path, &key, &|| true, &mut || Some(stamp.clone()));
         assert!(saved.expect("it is written"));
         let mut bytes = fs::read(&path).expect("it is read");
-        let (found, parts, _) = checked(&bytes, &key, &mut |_| true).expect("it is sound");
+        let (found, parts, _) = checked(&bytes, &key, &mut |_| true, &|_| ()).expect("it is sound");
         assert_eq!((found, parts[0].entries), (stamp, 40));
         let covered = HEADER_BYTES + parts[0].table_bytes() + 40 * ENTRY_BYTES;
         assert_eq!(bytes.len(), covered - 40 * ENTRY_BYTES + PAGE_BYTES);
         for at in 0..bytes.len() {
             let bit = 1 << (at * 3 % 8);
             bytes[at] ^= bit;
-            let believed = checked(&bytes, &key, &mut |_| true).is_ok();
+            let believed = checked(&bytes, &key, &mut |_| true, &|_| ()).is_ok();
             assert_eq!(believed, at >= covered, "byte {at}");
             bytes[at] ^= bit;
         }

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -233,6 +233,10 @@ fn probe_avx512(words: &[u64; 1024], lows: &[u16]) -> usize {
 /// The bytes of a page of memory. Not a multiple of the system's own pages, which need not concern who uses it.
 pub(crate) const PAGE_BYTES: usize = 10_240;
 
+/// No system of ours has larger pages.
+#[cfg(target_os = "linux")]
+const SYSTEM_PAGE_BYTES_MAX: usize = 64 << 10;
+
 /// A whole file in memory, for reading and writing.
 ///
 /// The file should have no name any more: what another program wrote into it would change what is read here, and cutting it
@@ -284,14 +288,21 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
-    /// Reads the file into memory at once where that is possible; it is read as it is needed otherwise.
-    pub(crate) fn populate(&self) {
+    /// Reads bytes of the file into memory at once where that is possible; they are read as they are needed otherwise.
+    pub(crate) fn populate(&self, bytes: Range<usize>) {
         #[cfg(target_os = "linux")]
-        // SAFETY: it changes no byte, and concerns this mapping only.
-        unsafe {
-            let advice = rustix::mm::Advice::LinuxPopulateRead;
-            rustix::mm::madvise(self.start.as_ptr().cast(), self.len, advice).ok();
+        if bytes.start < bytes.end && bytes.end <= self.len {
+            // What is advised begins where a page of the system does, as the mapping does.
+            let start = bytes.start & !(SYSTEM_PAGE_BYTES_MAX - 1);
+            // SAFETY: it changes no byte, and concerns this mapping only, since it lies within.
+            unsafe {
+                let from = self.start.add(start).as_ptr().cast();
+                let advice = rustix::mm::Advice::LinuxPopulateRead;
+                rustix::mm::madvise(from, bytes.end - start, advice).ok();
+            }
         }
+        #[cfg(not(target_os = "linux"))]
+        let _ = bytes;
     }
 
     /// Gives it away in pages.
@@ -425,7 +436,8 @@ mod tests {
     fn the_pages_of_a_mapping_are_apart_and_outlive_it() {
         let file = tempfile::tempfile().expect("a file");
         let mapping = Mapping::new(&file, 3 * PAGE_BYTES + 100).expect("it is mapped");
-        mapping.populate();
+        mapping.populate(100..2 * PAGE_BYTES);
+        mapping.populate(0..4 * PAGE_BYTES);
         assert!(mapping.bytes().iter().all(|byte| *byte == 0));
         let mut pages = mapping.into_pages();
         pages.skip(99);

@@ -1,7 +1,8 @@
 //! Where the dictionary's entries are: pages of files that are mapped into memory, which the system may write back and forget.
 //!
 //! Such a file never has a name while pages of it are in use, so that nobody can damage it or cut it short under a running
-//! process; it goes with the process. Without a folder, or where a file cannot be had (a full disk), pages come from the
+//! process; it goes with the process. (A page that a broken disk cannot read back, or a file system that copies on write and is
+//! full, still ends the process: that is a signal, and no wrong answer.) Without a folder, or where a file cannot be had (a full disk), pages come from the
 //! allocator: memory is then all that is lost. Invariant: whoever asks for a page gets one.
 
 use std::fs::{self, File, OpenOptions};
