@@ -50,6 +50,7 @@ async fn batch(domain: &Domain, call: Call) -> Result<(Context, i64, Batch), Pro
 
 /// Identifiers that are parsed and hashed where they came in: it takes less than handing them to another thread.
 const AT_ONCE_MAX: usize = 16;
+
 /// Does work for so many identifiers, off the async workers if they are many.
 pub(crate) async fn off_worker_if<T: Send + 'static>(
     identifiers: usize,
