@@ -82,7 +82,9 @@ pub fn open_store(
             tracing::info!(workspace, "loading: {} of {} keys", count(done), count(all));
         }
     };
-    Ok(Store::open(folder, options, &mut progress)?)
+    let store = Store::open(folder, options, &mut progress)?;
+    store.checkpoint_every(config.checkpoint_changes as u64);
+    Ok(store)
 }
 
 /// The domain over an open store, on a server that listens at `url`.

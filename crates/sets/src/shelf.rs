@@ -12,9 +12,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
 use crate::stored::{Put, Shelved};
+use crate::sync::Mutex;
 use crate::{Owner, Set, SetId};
 
 /// Where a set comes from that is neither in memory nor in a file that can be believed: the database.
@@ -125,7 +126,8 @@ pub struct Shelf {
     /// One puts away at a time.
     clearing: Mutex<()>,
     rubbish: Mutex<Vec<PathBuf>>,
-    wanted: Mutex<bool>,
+    /// Waited on by the thread alone.
+    wanted: parking_lot::Mutex<bool>,
     wake: Condvar,
     stopped: AtomicBool,
 }
@@ -151,7 +153,7 @@ impl Shelf {
             standing: AtomicUsize::new(0),
             clearing: Mutex::default(),
             rubbish: Mutex::default(),
-            wanted: Mutex::new(false),
+            wanted: parking_lot::Mutex::new(false),
             wake: Condvar::new(),
             stopped: AtomicBool::new(false),
         }
@@ -201,10 +203,12 @@ impl Shelf {
             }
             line.push_back(Arc::downgrade(set));
         }
-        if !self.is_over() {
+        let resident = self.resident.load(Ordering::Relaxed);
+        if resident <= self.limit {
             return;
         }
-        if self.at_once {
+        // Where the thread does not keep up, whoever brings more makes room for it.
+        if self.at_once || resident > self.limit.saturating_add(self.limit / 8) {
             self.clear();
         } else {
             self.call();
@@ -262,9 +266,7 @@ impl Shelf {
     /// Puts sets away until the bound holds, those first that nobody asked for since they were last looked at. False where
     /// all that is left is held.
     pub fn clear(&self) -> bool {
-        let Some(_one) = self.clearing.try_lock() else {
-            return true;
-        };
+        let _one = self.clearing.lock();
         // Once to take the marks, once to put away.
         let mut left = 2 * self.line.lock().len();
         while self.is_over() {

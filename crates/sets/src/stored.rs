@@ -8,11 +8,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::evaluation::{Chunks, Window};
 use crate::set_file::{self, Damage, Label, SetFile};
 use crate::shelf::{Counters, Home};
+use crate::sync::Mutex;
 use crate::{Operand, Person, Set, SetId, Unreadable};
 
 /// So many questions about single persons are answered from the file before the set is brought into memory.

@@ -23,6 +23,14 @@ mod model {
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Mutex<T> {
+            Mutex(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect(SOUND)
         }
@@ -58,8 +66,16 @@ mod model {
             Arc::clone(&self.0.lock())
         }
 
+        pub(crate) fn load(&self) -> Arc<T> {
+            self.load_full()
+        }
+
         pub(crate) fn store(&self, value: Arc<T>) {
-            *self.0.lock() = value;
+            drop(self.swap(value));
+        }
+
+        pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
+            std::mem::replace(&mut self.0.lock(), value)
         }
     }
 }

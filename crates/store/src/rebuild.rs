@@ -213,14 +213,19 @@ pub(crate) fn owner(
     }
 }
 
-/// The folder of a workspace's set files, made where it is absent. Nothing where that fails: the cache is not needed.
-pub(crate) fn folder(data: &Path, workspace: i64) -> Option<PathBuf> {
-    let path = data.join("cache").join("sets").join(workspace.to_string());
+/// Makes a folder that nobody else may look into, and those above it.
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(&path) {
+    builder.create(path)
+}
+
+/// The folder of a workspace's set files, made where it is absent. Nothing where that fails: the cache is not needed.
+pub(crate) fn folder(data: &Path, workspace: i64) -> Option<PathBuf> {
+    let path = data.join("cache").join("sets").join(workspace.to_string());
+    match make_private(&path) {
         Ok(()) => Some(path),
         Err(error) => {
             tracing::warn!(%error, "the folder of set files could not be made: sets that do not fit in memory are read from the database");

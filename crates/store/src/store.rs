@@ -109,6 +109,8 @@ struct Inner {
     /// Saves keys for the next start. Absent once the store is closed.
     saver: Mutex<Option<Saver>>,
     loading: tokio::sync::Mutex<()>,
+    /// A checkpoint is due after so many changes.
+    checkpoint_changes: Arc<AtomicU64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     folder: DataFolder,
 }
@@ -163,8 +165,10 @@ impl Store {
         let reader = Reader::new(url.clone(), tasks.clone());
         threads.push(spawn("heads", move || read_heads(reader, &head_queue))?);
         let (reader, committer) = (Reader::new(url.clone(), tasks.clone()), tasks.clone());
+        let checkpoint_changes = Arc::new(AtomicU64::new(checkpoint::CHANGES_MAX));
+        let changes = Arc::clone(&checkpoint_changes);
         threads.push(spawn("checkpointer", move || {
-            checkpoint_loop(reader, &committer, &published_queue)
+            checkpoint_loop(reader, &committer, &published_queue, &changes)
         })?);
         let hosted = Arc::new(RwLock::new(hosted));
         let reader = Reader::new(url.clone(), tasks.clone());
@@ -180,6 +184,7 @@ impl Store {
             hosted,
             saver: Mutex::new(Some(saver)),
             loading: tokio::sync::Mutex::new(()),
+            checkpoint_changes,
             threads: Mutex::new(threads),
             folder,
         })))
@@ -333,6 +338,11 @@ impl Store {
     pub async fn ping(&self) -> Result<(), Error> {
         self.plain_read(|connection| installation::get(connection).map(drop))
             .await
+    }
+
+    /// From now on a checkpoint is due after so many changes, where not that many keys make it due before.
+    pub fn checkpoint_every(&self, changes: u64) {
+        self.0.checkpoint_changes.store(changes, Ordering::Relaxed);
     }
 
     /// Writes a checkpoint of a workspace now, whether one is due or not. Blocks.
@@ -500,6 +510,7 @@ fn checkpoint_loop(
     mut reader: Reader,
     committer: &Sender<Task>,
     published: &Receiver<Arc<Hosted>>,
+    changes_max: &AtomicU64,
 ) {
     while let Ok(hosted) = published.recv() {
         let state = hosted.engine.published();
@@ -509,7 +520,7 @@ fn checkpoint_loop(
         let keys = state
             .next_position
             .saturating_sub(hosted.checkpoint_position.load(Ordering::Relaxed));
-        if changes < checkpoint::CHANGES_MAX && keys < checkpoint::KEYS_MAX {
+        if changes < changes_max.load(Ordering::Relaxed) && keys < checkpoint::KEYS_MAX {
             continue;
         }
         if let Err(error) = checkpoint_write(&mut reader, committer, &hosted) {

@@ -3,9 +3,13 @@
 //! Reads one snapshot of the database and needs no lock, so a server may be running. It trusts nothing: not the head, not
 //! the snapshots, not the checkpoints.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use sets::{Engine, Set, Working};
+use sets::{Engine, Home, Owner, Rebuild, Set, Working};
 
 use crate::{
     backup::master_key_beside,
@@ -16,6 +20,8 @@ use crate::{
     fill,
     folder::DatabaseUrl,
     head, keys,
+    loader::Shelving,
+    rebuild::make_private,
     seal::Sealer,
     verify_rows::verify_rows,
     workspace::{self, KeepIdentifiers, Workspace},
@@ -95,7 +101,7 @@ pub fn verify(
         for workspace in page {
             report.workspaces += 1;
             verify_workspace(
-                &mut connection,
+                (&mut connection, folder),
                 &workspace,
                 sealer.as_ref(),
                 &mut report,
@@ -107,8 +113,60 @@ pub fn verify(
     Ok(report)
 }
 
+/// Bytes of sets that verification keeps in memory; the others are written to files of its own.
+const SETS_BYTES: u64 = 1 << 30;
+
+/// The files of the sets that verification replays, in a folder that goes with it.
+struct Scratch(Option<PathBuf>);
+
+impl Scratch {
+    /// A folder below the data folder, if there is one and it can be written to; else the sets stay in memory.
+    fn make(data: &Path) -> Scratch {
+        let name = format!("verify.{}", std::process::id());
+        let path = data.join("cache").join(name);
+        let made = data.is_dir() && make_private(&path).is_ok();
+        Scratch(made.then_some(path))
+    }
+
+    fn engine(&self) -> Result<(Engine, Option<Arc<Shelving>>), Error> {
+        let Some(path) = &self.0 else {
+            return Ok((Engine::new(), None));
+        };
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| Error::Internal(error.to_string()))?;
+        let owner = Owner { mark: [0; 32], key };
+        let shelf = Shelving::start(SETS_BYTES)?;
+        let folder = Some(path.clone());
+        let home = Home::new(Arc::clone(&shelf), folder, owner, Box::new(Nowhere));
+        Ok((Engine::at_home(home), Some(shelf)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What stays is in the cache, which anybody may delete.
+            std::fs::remove_dir_all(path).ok();
+        }
+    }
+}
+
+/// What verification has replayed comes back from its own files only: the database is what is verified.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Rebuild for Nowhere {
+    fn change_hash(&self, _: u64) -> Result<[u8; 32], String> {
+        Ok([0; 32])
+    }
+
+    fn rebuild(&self, _: sets::SetId, _: u64) -> Result<Set, String> {
+        Err("a file of the verification was lost".into())
+    }
+}
+
 fn verify_workspace(
-    connection: &mut Connection,
+    (connection, folder): (&mut Connection, &Path),
     workspace: &Workspace,
     sealer: Option<&Sealer>,
     report: &mut VerifyReport,
@@ -123,7 +181,8 @@ fn verify_workspace(
             .or_default()
             .push(row.int(1)?);
     }
-    let engine = Engine::new();
+    let scratch = Scratch::make(folder);
+    let (engine, _shelf) = scratch.engine()?;
     let mut chain = head::HASH_START.to_vec();
     let mut at = 0;
     while at < head.seq {

@@ -51,7 +51,12 @@ pub const KEYS: &[Key] = &[
     key(
         "sets.memory",
         "auto",
-        "memory for sets; others are read from files as they are needed: a size as in 4GiB, or auto: a quarter of the machine's",
+        "memory for sets; others are read from files as they are needed: a size as in 4GiB, auto: a quarter of the machine's, or none",
+    ),
+    key(
+        "checkpoint.changes",
+        "4096",
+        "changes after which sets are written down anew, so that a start replays no more",
     ),
     key("worker_threads", "2", "threads that serve connections"),
     key(

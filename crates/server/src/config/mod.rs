@@ -44,6 +44,7 @@ pub struct Config {
     pub database_size_bytes_max: Option<u64>,
     pub read_connections: usize,
     pub sets_memory_bytes: u64,
+    pub checkpoint_changes: usize,
     pub worker_threads: usize,
     pub log_format: LogFormat,
     pub log_level: Level,
@@ -100,6 +101,9 @@ impl Config {
                 values::number(text, 1, 256)
             })?,
             sets_memory_bytes: parsed(settings, "sets.memory", values::sets_memory)?,
+            checkpoint_changes: parsed(settings, "checkpoint.changes", |text| {
+                values::number(text, 1, 1 << 20)
+            })?,
             worker_threads: parsed(settings, "worker_threads", |text| {
                 values::number(text, 1, 256)
             })?,

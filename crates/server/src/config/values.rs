@@ -80,16 +80,18 @@ const SETS_MEMORY_MIN: u64 = 1 << 20;
 /// What sets have where it is not known what the machine has, and at least.
 const SETS_MEMORY_DEFAULT: u64 = 64 << 20;
 
-/// A size; `auto` is a quarter of the memory that there is for this process.
+/// A size; `auto` is a quarter of the memory that there is for this process, `none` keeps no set for longer than it is used.
 pub(super) fn sets_memory(text: &str) -> Parsed<u64> {
-    if text == "auto" {
-        return Ok((memory() / 4).max(SETS_MEMORY_DEFAULT));
+    match text {
+        "auto" => return Ok((memory() / 4).max(SETS_MEMORY_DEFAULT)),
+        "none" => return Ok(0),
+        _ => {}
     }
     size(text)
         .ok()
         .flatten()
         .filter(|bytes| *bytes >= SETS_MEMORY_MIN)
-        .ok_or_else(|| "it must be a size of at least 1MiB such as 4GiB, or auto".into())
+        .ok_or_else(|| "it must be a size of at least 1MiB such as 4GiB, auto or none".into())
 }
 
 /// Bytes of memory of the machine, or of the control group that this process is confined to; 0 where neither is told.

@@ -216,14 +216,17 @@ impl Kernel for Probe<'_> {
     fn run(self) -> usize {
         let Probe(words, lows) = self;
         let (fours, rest) = lows.as_chunks::<4>();
-        let mut counts = [0; 4];
+        let mut count = 0;
         for four in fours {
-            for (count, low) in counts.iter_mut().zip(four) {
-                *count += usize::from(has(words, *low));
+            let [a, b, c, d] = four.map(|low| words[usize::from(low >> 6)] >> (low & 63) & 1);
+            count += a + b + c + d;
+            // Never. It keeps the compiler from gathering words into vectors, which takes a fifth longer.
+            if count > 1 << 16 {
+                break;
             }
         }
         let rest: usize = rest.iter().map(|low| usize::from(has(words, *low))).sum();
-        counts.iter().sum::<usize>() + rest
+        count as usize + rest
     }
 }
 

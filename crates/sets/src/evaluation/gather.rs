@@ -534,7 +534,7 @@ fn edge(high: u16, next_person: Person) -> Option<(u16, u16)> {
 }
 
 /// What it takes to go through a container, about.
-fn cost(container: &Container) -> usize {
+pub(super) fn cost(container: &Container) -> usize {
     match container {
         Container::Array(list) => 60 + list.len(),
         Container::Bitmap(_) => 500,

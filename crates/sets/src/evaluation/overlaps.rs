@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::gather::cost;
 use super::operand::{Feeds, Stop};
 use super::{Divide, Fuel, Operand, Question};
 use crate::Unreadable;
@@ -123,7 +124,7 @@ impl Overlaps {
     /// All that there is to do about a chunk of two sets.
     fn pair(&mut self, fuel: &mut Fuel) {
         if let (Some(a), Some(b)) = (self.feeds.get(0), self.feeds.get(1)) {
-            fuel.spend(100 + (a.len().min(FULL_LEN / 32) + b.len().min(FULL_LEN / 32)) / 4);
+            fuel.spend((cost(a) + cost(b)) / 2);
             // In a table of one by one, and in one of two by two, where only the upper half is counted.
             let place = if self.kind == Kind::Among { 1 } else { 0 };
             self.counts[place] += a.and_len(b) as u64;

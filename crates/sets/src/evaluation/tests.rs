@@ -141,6 +141,20 @@ fn parts_are_joined_to_the_same() {
 }
 
 #[test]
+fn a_table_may_have_no_rows_or_no_columns() {
+    let sets: Vec<Operand> = sets().into_iter().map(Operand::from).collect();
+    for count in 0..4 {
+        let some = || sets[..count].to_vec();
+        let rows = finish(Overlaps::between(some(), Vec::new()), STEP);
+        assert_eq!(rows, Ok(vec![Vec::new(); count]));
+        let columns = finish(Overlaps::between(Vec::new(), some()), STEP);
+        assert_eq!(columns, Ok(Vec::new()));
+        let among = finish(Overlaps::among(some()), STEP).expect("is in memory");
+        assert_eq!(among.len(), count);
+    }
+}
+
+#[test]
 fn what_lies_between_chunks_is_not_read() {
     let far: Set = [1, u32::MAX - 1].into_iter().collect();
     let (operand, shelf) = shelved(&far, None);

@@ -2,6 +2,8 @@
 //! Without `--cfg shuttle` there is nothing here.
 #![cfg(shuttle)]
 
+mod places;
+
 use std::sync::Arc;
 
 use shuttle::{scheduler::PctScheduler, thread};
@@ -10,7 +12,7 @@ use throng_sets::{Engine, Key, Person, Set};
 const GROUPS: u64 = 3;
 /// New people of a group, with a key each.
 const PEOPLE: u64 = 3;
-const RUNS: usize = 3_000;
+const RUNS: usize = 1_500;
 
 /// Tries many orders: any at random, and those with few but well placed changes of thread.
 fn in_any_order(test: impl Fn() + Send + Sync + Clone + 'static) {
