@@ -379,6 +379,12 @@ def part_sparse(bench, people):
         )
         warm, _ = timed(lambda: server.overlap(*pair), found)
         bench.row("sparse", f"{what}: the same two again", "Throng", people, warm, "ms")
+        before, first = server.memory()["RssAnon"], ids[: SPARSE_ASKED // 5]
+        fresh = len(first) * members
+        server.against(first[0], first[1:])
+        grown = (server.memory()["RssAnon"] - before) / fresh
+        note = f"RssAnon, {len(first)} audiences asked about together; some may have been in memory before"
+        bench.row("sparse", f"{what}: memory a further membership", "Throng", people, grown, "B", 2.1, note)
         for at in range(0, min(len(ids), SPARSE_ASKED) - 100, 100):
             server.against(ids[at], ids[at + 1 : at + 101])
         memory = server.memory()

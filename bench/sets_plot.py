@@ -9,13 +9,15 @@ import argparse
 import json
 import math
 
+# Peers only: Throng has one way, and is drawn beside them.
+ROWS = "overlap of two audiences of 5 %, as rows"
 QUESTIONS = [
     "overlap of two audiences of 50 %",
     "overlap of two audiences of 5 %",
     "expression of 10 operands",
     "matrix of 50 audiences",
     "one audience of 5 % against 100 of 5 %",
-    "overlap of two audiences of 5 %, as rows",
+    ROWS,
 ]
 COLOURS = {"Throng": "#c1121f", "Redis": "#457b9d", "PostgreSQL": "#2a9d8f", "ClickHouse": "#e9a03b", "DuckDB": "#7b5ea7"}
 WIDTH, HEIGHT, LEFT, TOP = 330, 250, 62, 40
@@ -38,6 +40,8 @@ def colour(who):
 def panel(rows, question, at):
     """One question: a line for each who answered it."""
     chosen = [row for row in rows if row["what"] == question]
+    if question == ROWS:
+        chosen += [row for row in rows if row["what"] == ROWS.removesuffix(", as rows") and row["who"] == "Throng"]
     if not chosen:
         return ""
     people = sorted({row["people"] for row in rows if row["part"] == "questions"})
@@ -45,7 +49,7 @@ def panel(rows, question, at):
     values = [row["value"] for row in chosen]
     low_y, high_y = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     high_y = max(high_y, low_y + 1)
-    left, top = LEFT + at % ACROSS * (WIDTH + LEFT), TOP + at // ACROSS * (HEIGHT + 90)
+    left, top = LEFT + at % ACROSS * (WIDTH + LEFT), TOP + at // ACROSS * (HEIGHT + 115)
 
     def x(value):
         return left + (math.log10(value) - low_x) / max(high_x - low_x, 1e-9) * WIDTH
@@ -67,15 +71,15 @@ def panel(rows, question, at):
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour(who)}" stroke-width="{width}"{dash}/>')
         out += [f'<circle cx="{x(size):.1f}" cy="{y(value):.1f}" r="3.2" fill="{colour(who)}"/>' for size, value in points]
         place = left + line % 2 * (WIDTH / 2), top + HEIGHT + 34 + line // 2 * 15
-        out.append(f'<text x="{place[0]:.0f}" y="{place[1]}" fill="{colour(who)}" class="who">{who}</text>')
+        out.append(f'<text x="{place[0]:.0f}" y="{place[1]}" style="fill:{colour(who)}">{who}</text>')
     return "\n".join(out)
 
 
 def plot(rows):
     shown = [question for question in QUESTIONS if any(row["what"] == question for row in rows)]
     panels = "\n".join(panel(rows, question, at) for at, question in enumerate(shown))
-    width, height = ACROSS * (WIDTH + LEFT) + 20, -(-len(shown) // ACROSS) * (HEIGHT + 90) + TOP
-    style = "text{font:11px sans-serif;fill:#333}.title{font-weight:bold;font-size:13px}.grid{stroke:#ddd}.who{font-size:11px}"
+    width, height = ACROSS * (WIDTH + LEFT) + 20, -(-len(shown) // ACROSS) * (HEIGHT + 115) + TOP
+    style = "text{font:11px sans-serif;fill:#333}.title{font-weight:bold;font-size:13px}.grid{stroke:#ddd}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">\n'
         f'<style>{style}</style>\n<rect width="100%" height="100%" fill="#fff"/>\n{panels}\n</svg>\n'

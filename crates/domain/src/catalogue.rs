@@ -9,7 +9,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use sets::{SetId, State};
+use sets::{SetId, State, Unreadable};
 use store::{AudienceKind, Read, TreeNode};
 
 use crate::{
@@ -123,10 +123,6 @@ impl Catalogue {
     }
 }
 
-/// A set is not in memory: whoever looks into it has to do so where reading is no harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Away;
-
 /// A catalogue and the sets of the same moment. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -136,41 +132,32 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether a person is in a node, by looking into the sets that answer it.
-    pub(crate) fn holds<E>(
+    /// Whether a person is in a node.
+    pub(crate) fn holds(
         &self,
         node: &Node,
-        look: &impl Fn(SetId) -> std::result::Result<bool, E>,
-    ) -> std::result::Result<bool, E> {
+        person: sets::Person,
+    ) -> std::result::Result<bool, Unreadable> {
         match (node.kind, &node.rule) {
-            (AudienceKind::Manual, _) => look(node.id),
+            (AudienceKind::Manual, _) => self.state.contains(node.id, person),
             (AudienceKind::Structure, _) => {
                 for part in self.catalogue.parts(node.id) {
-                    if look(part)? {
+                    if self.state.contains(part, person)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
             (AudienceKind::Smart, Some(rule)) => rule.holds(&mut |rule| match rule {
-                Rule::Channel(channel) => look(channel.set()),
+                Rule::Channel(channel) => self.state.contains(channel.set(), person),
                 Rule::Audience(id) => match self.catalogue.get(*id) {
-                    Some(node) if node.kind != AudienceKind::Smart => self.holds(node, look),
+                    Some(node) if node.kind != AudienceKind::Smart => self.holds(node, person),
                     _ => Ok(false),
                 },
                 Rule::All(_) | Rule::Any(_) | Rule::Not(_) => Ok(false),
             }),
             (AudienceKind::Smart, None) => Ok(false),
         }
-    }
-
-    /// Looks for a person in a set that is in memory.
-    pub(crate) fn at_hand(
-        &self,
-        set: SetId,
-        person: sets::Person,
-    ) -> std::result::Result<bool, Away> {
-        self.state.contains_at_hand(set, person).ok_or(Away)
     }
 
     /// The sets that answer who is in a node.

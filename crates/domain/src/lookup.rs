@@ -3,9 +3,9 @@
 //! The identifiers are in the question and nowhere else: they are not kept and not answered. Invariant: all of one answer is
 //! of the same moment, and names only what the caller may name.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-use sets::{Person, SetId, Unreadable};
+use sets::{Person, Unreadable};
 use store::AudienceKind;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     caller::{Caller, Portfolio, Scope},
     catalogue::{Node, Snapshot},
     error::Result,
+    evaluator::unreadable,
     formula::{Placement, too_many},
     limits,
     rule::Rule,
@@ -57,24 +58,31 @@ struct Looking {
 }
 
 impl Looking {
-    /// Whether it takes few looks into sets.
-    fn is_short(&self) -> bool {
+    /// Whether it takes few looks into sets, none of which has to be read.
+    fn is_at_hand(&self) -> bool {
         let known = self
             .people
             .iter()
             .map(|one| one.persons.len())
             .sum::<usize>();
-        let nodes = self.snapshot.catalogue.nodes().len();
-        known.saturating_mul(nodes) <= limits::LOOKS_AT_ONCE_MAX
+        let nodes = self.snapshot.catalogue.nodes();
+        let resident = |node: &Node| self.snapshot.state.is_resident(node.id);
+        known.saturating_mul(nodes.len()) <= limits::LOOKS_AT_ONCE_MAX && nodes.iter().all(resident)
+    }
+
+    fn holds(&self, node: &Node, person: Person) -> std::result::Result<bool, Unreadable> {
+        match (node.kind, &node.rule) {
+            // Of a structure its own: its audiences' are added when all are known.
+            (AudienceKind::Manual | AudienceKind::Structure, _) => {
+                self.snapshot.state.contains(node.id, person)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Goes on for about so many looks; answers whether it is done.
-    fn go_on<E>(
-        &mut self,
-        mut budget: usize,
-        look: &impl Fn(SetId, Person) -> std::result::Result<bool, E>,
-    ) -> std::result::Result<bool, E> {
-        let catalogue = Arc::clone(&self.snapshot.catalogue);
+    fn advance(&mut self, mut budget: usize) -> std::result::Result<bool, Unreadable> {
+        let catalogue = std::sync::Arc::clone(&self.snapshot.catalogue);
         let nodes = catalogue.nodes();
         while self.at < self.people.len() {
             if self.people[self.at].persons.is_empty() {
@@ -91,11 +99,8 @@ impl Looking {
                 }
                 budget -= 1;
                 let node = &nodes[self.node];
-                // Of a structure its own members: those of its audiences come with these.
-                if node.kind != AudienceKind::Smart {
-                    for person in &self.people[self.at].persons {
-                        self.held[self.node] |= look(node.id, *person)?;
-                    }
+                for person in &self.people[self.at].persons {
+                    self.held[self.node] |= self.holds(node, *person)?;
                 }
                 if self.held[self.node]
                     && let Some(structure) = catalogue.place(node.structure)
@@ -104,7 +109,7 @@ impl Looking {
                 }
                 self.node += 1;
             }
-            self.smart(nodes, look)?;
+            self.smart(nodes)?;
             self.finish(nodes);
             (self.at, self.node) = (self.at + 1, 0);
         }
@@ -112,11 +117,7 @@ impl Looking {
     }
 
     /// The smart audiences, of each of the persons, since a rule is about one.
-    fn smart<E>(
-        &mut self,
-        nodes: &[Node],
-        look: &impl Fn(SetId, Person) -> std::result::Result<bool, E>,
-    ) -> std::result::Result<(), E> {
+    fn smart(&mut self, nodes: &[Node]) -> std::result::Result<(), Unreadable> {
         let several = self.people[self.at].persons.len() > 1;
         for (at, node) in nodes.iter().enumerate() {
             let (AudienceKind::Smart, Some(rule)) = (node.kind, &node.rule) else {
@@ -124,10 +125,12 @@ impl Looking {
             };
             for person in &self.people[self.at].persons {
                 self.held[at] |= if several {
-                    self.snapshot.holds(node, &|set| look(set, *person))?
+                    self.snapshot.holds(node, *person)?
                 } else {
                     rule.holds(&mut |rule| match rule {
-                        Rule::Channel(channel) => look(channel.set(), *person),
+                        Rule::Channel(channel) => {
+                            self.snapshot.state.contains(channel.set(), *person)
+                        }
                         Rule::Audience(id) => {
                             let named = self.snapshot.catalogue.place(*id);
                             let named = named.filter(|at| nodes[*at].kind != AudienceKind::Smart);
@@ -172,9 +175,7 @@ impl sets::Question for Looking {
     type Answer = Lookup;
 
     fn advance(&mut self, budget: usize) -> std::result::Result<Option<Lookup>, Unreadable> {
-        let state = Arc::clone(&self.snapshot.state);
-        let done = self.go_on(budget, &|set, person| state.contains(set, person))?;
-        Ok(done.then(|| self.answer()))
+        Ok(Looking::advance(self, budget)?.then(|| self.answer()))
     }
 }
 
@@ -215,14 +216,11 @@ impl Domain {
             node: 0,
             held: Vec::new(),
         };
-        if looking.is_short() {
-            let at_hand = looking.snapshot.clone();
-            let done = looking.go_on(usize::MAX, &|set, person| at_hand.at_hand(set, person));
-            if done == Ok(true) {
-                return Ok(looking.answer());
-            }
+        if !looking.is_at_hand() {
+            return self.ask(looking).await;
         }
-        self.ask(looking).await
+        looking.advance(usize::MAX).map_err(unreadable)?;
+        Ok(looking.answer())
     }
 
     /// Who holds each key, and a snapshot in which everybody found is who they were.

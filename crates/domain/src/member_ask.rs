@@ -4,14 +4,14 @@
 //! a statement and without another thread, while the log has not moved on.
 
 use sets::{Person, Unreadable};
-use store::AudienceKind;
 
 use crate::{
     batch::Question,
     caller::Caller,
-    catalogue::{Away, Node, Snapshot},
+    catalogue::{Node, Snapshot},
     derived::People,
     error::{Error, Result},
+    evaluator::unreadable,
     limits,
     membership::Whose,
     service::Domain,
@@ -60,19 +60,28 @@ impl Domain {
         let Some(node) = self.asked(caller, &snapshot, whose).await? else {
             return Ok(vec![false; question.ends.len()]);
         };
-        let held = match at_hand(&snapshot, &node, &found) {
-            Some(held) => held,
-            None => {
-                let held = self.people(&snapshot, &node).await?;
-                let asking = Asking {
-                    snapshot,
-                    people: found,
-                    held,
-                    at: 0,
-                    found: Vec::new(),
-                };
-                self.ask(asking).await?
-            }
+        let mut sets = Vec::new();
+        snapshot.sets(&node, &mut sets);
+        let looks = found.len().saturating_mul(sets.len());
+        let at_hand = sets.iter().all(|set| snapshot.state.is_resident(*set));
+        let held = if looks <= limits::LOOKS_AT_ONCE_MAX && at_hand {
+            let holds = |person: &Option<Person>| match person {
+                Some(person) => snapshot.holds(&node, *person),
+                None => Ok(false),
+            };
+            let held = found.iter().map(holds);
+            held.collect::<std::result::Result<Vec<bool>, _>>()
+                .map_err(unreadable)?
+        } else {
+            let held = self.people(&snapshot, &node).await?;
+            let asking = Asking {
+                snapshot,
+                people: found,
+                held,
+                at: 0,
+                found: Vec::new(),
+            };
+            self.ask(asking).await?
         };
         let mut start = 0;
         let people = question.ends.iter().map(|&end| {
@@ -111,23 +120,4 @@ impl Domain {
         // Where it was made a moment after the snapshot, nobody was in it then.
         Ok(snapshot.catalogue.get(id).cloned())
     }
-}
-
-/// Who is in the node, where that takes few looks into sets, all of which are in memory.
-fn at_hand(snapshot: &Snapshot, node: &Node, people: &[Option<Person>]) -> Option<Vec<bool>> {
-    let mut sets = 1;
-    if node.kind != AudienceKind::Manual {
-        let mut all = Vec::new();
-        snapshot.sets(node, &mut all);
-        sets = all.len();
-    }
-    if people.len().saturating_mul(sets) > limits::LOOKS_AT_ONCE_MAX {
-        return None;
-    }
-    let holds = |person: &Option<Person>| match person {
-        Some(person) => snapshot.holds(node, &|set| snapshot.at_hand(set, *person)),
-        None => Ok(false),
-    };
-    let held = people.iter().map(holds);
-    held.collect::<std::result::Result<Vec<bool>, Away>>().ok()
 }

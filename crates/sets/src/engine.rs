@@ -111,12 +111,6 @@ impl State {
         stored.map_or(Ok(false), |stored| stored.contains(person))
     }
 
-    /// [`State::contains`] where nothing has to be read for it; otherwise nothing. Never waits for a file.
-    pub fn contains_at_hand(&self, id: SetId, person: Person) -> Option<bool> {
-        let stored = self.sets.get(&id);
-        stored.map_or(Some(false), |stored| stored.contains_at_hand(person))
-    }
-
     /// The ids of the sets, ascending, each with its number of members.
     pub fn sets(&self) -> impl Iterator<Item = (SetId, u64)> {
         self.sets.iter().map(|(id, stored)| (*id, stored.len()))

@@ -55,13 +55,6 @@ impl Stored {
         }
     }
 
-    pub(crate) fn contains_at_hand(&self, person: Person) -> Option<bool> {
-        match self {
-            Stored::Fresh { set, .. } => Some(set.contains(person)),
-            Stored::Shelved(shelved) => shelved.contains_at_hand(person),
-        }
-    }
-
     pub(crate) fn is_resident(&self) -> bool {
         match self {
             Stored::Fresh { .. } => true,
@@ -258,22 +251,19 @@ impl Shelved {
         Unreadable { set: self.set, why }
     }
 
-    fn contains_at_hand(&self, person: Person) -> Option<bool> {
-        // Not cloned: that many ask at once is what this is for.
-        let place = self.place.lock();
-        let held = place.set.as_ref()?.contains(person);
-        if !self.recent.load(Ordering::Relaxed) {
-            self.recent.store(true, Ordering::Relaxed);
-        }
-        if let Some(home) = &self.home {
-            Counters::count(&home.shelf.counters.hits);
-        }
-        Some(held)
-    }
-
     fn contains(self: &Arc<Shelved>, person: Person) -> Result<bool, Unreadable> {
-        if let Some(held) = self.contains_at_hand(person) {
-            return Ok(held);
+        {
+            // Not cloned: that many ask at once is what this is for.
+            let place = self.place.lock();
+            if let Some(set) = &place.set {
+                if !self.recent.load(Ordering::Relaxed) {
+                    self.recent.store(true, Ordering::Relaxed);
+                }
+                if let Some(home) = &self.home {
+                    Counters::count(&home.shelf.counters.hits);
+                }
+                return Ok(set.contains(person));
+            }
         }
         let home = self.home()?;
         if self.asked.fetch_add(1, Ordering::Relaxed) < ASKED_MAX {

@@ -163,6 +163,4 @@ mod cache_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
-mod shelf_tests;
-#[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@ mod codecs;
 mod common;
 mod dictionary;
 mod dictionary_cache;
-mod key_batch;
 mod questions;
 mod set;
 mod shelf;
