@@ -29,8 +29,10 @@ pub(crate) fn operations() -> OpenApiRouter<Domain> {
 async fn read(call: Call) -> Result<(Context, i64, Members), Problem> {
     let audience = call.id(NOUN)?;
     let (context, bytes) = call.json_bytes(limits::BATCH_BODY_BYTES_MAX).await?;
-    let members =
-        off_worker_if(bytes.len() / IDENTIFIER_BYTES_TYPICAL, move || Members::parse(&bytes)).await??;
+    let members = off_worker_if(bytes.len() / IDENTIFIER_BYTES_TYPICAL, move || {
+        Members::parse(&bytes)
+    })
+    .await??;
     Ok((context, audience, members))
 }
 

@@ -15,7 +15,7 @@ const PEOPLE: u64 = 18_000;
 
 /// Now and then a server lives long enough to save its keys, and dies about then.
 fn runs_ms_min(kill: usize) -> u64 {
-    if kill % 5 == 0 { 1_980 } else { 0 }
+    if kill.is_multiple_of(5) { 1_980 } else { 0 }
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

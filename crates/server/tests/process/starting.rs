@@ -165,7 +165,7 @@ fn a_file_that_is_no_database_is_named() {
 #[test]
 fn a_full_database_refuses_writes_and_goes_on_answering() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::serve(folder.path(), &["--set", "database_size_max=600kB"]);
+    let server = Server::serve(folder.path(), &["--set", "database_size_max=4MB"]);
     let token = welcome_token(&server);
     let new = json!({"name": "Shop"});
     let structure = server.api(&token, "POST", "/structures", Some(&new)).json()["id"].clone();
